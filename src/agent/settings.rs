@@ -1,0 +1,69 @@
+//! Which model answers.
+
+use std::time::Duration;
+
+use crate::secret::Secret;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The agent's id; OpenClaw's default agent is `main`.
+    pub agent_id: String,
+    /// What the model is told before the conversation.
+    pub instructions: String,
+    pub model: ModelSettings,
+    /// Every model of the configuration, the one in use among them.
+    pub catalog: Vec<ModelSettings>,
+    /// A run longer than this is aborted.
+    pub run_timeout: Duration,
+    /// Newest messages of a conversation that the model is given.
+    pub history_messages: u32,
+}
+
+/// One model and how to reach it.
+#[derive(Debug, Clone)]
+pub struct ModelSettings {
+    /// The provider's name in the configuration: the part before the slash of `provider/model`.
+    pub provider: String,
+    pub id: String,
+    pub name: String,
+    pub context_window: Option<u64>,
+    pub api: ModelApi,
+}
+
+/// The protocol that the provider speaks.
+#[derive(Debug, Clone)]
+pub enum ModelApi {
+    /// Built in: says what it was told. It needs no key and no network.
+    Echo,
+    /// OpenAI's chat completions, and everything compatible with them.
+    OpenAiCompletions {
+        base_url: String,
+        api_key: Option<Secret<String>>,
+    },
+    Anthropic {
+        base_url: Option<String>,
+        api_key: Secret<String>,
+    },
+    Ollama {
+        base_url: String,
+    },
+}
+
+impl ModelSettings {
+    #[must_use]
+    pub fn echo() -> Self {
+        Self {
+            provider: "tailclaw".to_owned(),
+            id: "echo".to_owned(),
+            name: "Echo (built in, no model configured)".to_owned(),
+            context_window: None,
+            api: ModelApi::Echo,
+        }
+    }
+
+    /// `provider/model`.
+    #[must_use]
+    pub fn reference(&self) -> String {
+        format!("{}/{}", self.provider, self.id)
+    }
+}

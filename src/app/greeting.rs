@@ -1,0 +1,93 @@
+//! What a person reads at the start: where the gateway is, and what to do next. On stdout; the log is on stderr.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+
+use qrcode::QrCode;
+use qrcode::render::unicode;
+
+use crate::agent::Agent;
+use crate::auth::Mode;
+use crate::config::{Resolved, SecretOrigin};
+use crate::protocol::system::TailnetHealth;
+
+/// A closed stdout is no reason to stop a gateway.
+fn say(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+pub(super) fn print(resolved: &Resolved, addresses: &[SocketAddr], agent: &Agent) {
+    let mut text = format!("tailclaw {} is running\n", crate::VERSION);
+    let _ = writeln!(text, "  Control UI   {}", control_ui_link(resolved));
+    for address in addresses {
+        let _ = writeln!(text, "  gateway      ws://{address}");
+    }
+    let model = &agent.settings().model;
+    if agent.has_model() {
+        let _ = writeln!(text, "  model        {}", model.reference());
+    } else {
+        text.push_str("  model        none: the built-in echo answers. To add one:\n");
+        text.push_str("               export ANTHROPIC_API_KEY=… (or OPENAI_API_KEY), then\n");
+        text.push_str("               tailclaw config set agents.defaults.model.primary anthropic/<model>\n");
+    }
+    if resolved.tailnet.is_some() {
+        text.push_str("  tailnet      joining …\n");
+    } else {
+        text.push_str("  tailnet      off. To reach this gateway from your other devices: tailclaw up\n");
+    }
+    let _ = writeln!(text, "  state        {}", resolved.paths.state_dir.display());
+    say(&text);
+}
+
+/// A token that the gateway made itself is in the link, behind the `#` that browsers keep to themselves.
+fn control_ui_link(resolved: &Resolved) -> String {
+    let link = format!("http://127.0.0.1:{}/", resolved.bind.port);
+    match (&resolved.auth.mode, &resolved.secret_origin) {
+        (Mode::Token(token), SecretOrigin::TokenFile(_)) => format!("{link}#token={}", token.expose()),
+        _ => link,
+    }
+}
+
+/// One line when the node's state changes; the login link as a QR code, too, if a person watches.
+pub(super) fn print_tailnet(health: &TailnetHealth, port: u16, serves: bool, interactive: bool) {
+    let mut text = String::new();
+    match (health.state, &health.login_url, &health.name) {
+        ("NeedsLogin", Some(url), _) => {
+            let _ = writeln!(text, "  tailnet      to join, open {url}");
+            if interactive {
+                text.push_str(&qr_code(url));
+            }
+        }
+        ("NeedsMachineAuth", ..) => text.push_str("  tailnet      waits for an admin of the tailnet to approve it\n"),
+        ("Running", _, Some(name)) if serves => {
+            let _ = writeln!(text, "  tailnet      http://{name}:{port}");
+            for address in &health.addresses {
+                let shown = if address.contains(':') { format!("[{address}]") } else { address.clone() };
+                let _ = writeln!(text, "               http://{shown}:{port}");
+            }
+        }
+        ("Running", _, Some(name)) => {
+            let _ = writeln!(text, "  tailnet      joined as {name}; set gateway.bind to \"tailnet\" to be reached there");
+        }
+        ("Stopped", ..) => {
+            let reason = health.reason.as_deref().unwrap_or("stopped");
+            let _ = writeln!(text, "  tailnet      not joined: {reason}");
+        }
+        _ => return,
+    }
+    say(&text);
+}
+
+/// Empty for a text that does not fit into a code.
+fn qr_code(text: &str) -> String {
+    QrCode::new(text).map_or_else(
+        |_| String::new(),
+        |code| {
+            let mut picture = code.render::<unicode::Dense1x2>().quiet_zone(true).build();
+            picture.push('\n');
+            picture
+        },
+    )
+}

@@ -1,0 +1,266 @@
+//! The composition root: makes every part, hands each what it needs, runs the gateway and takes it down in order.
+//!
+//! The only module that knows everyone. `tailnet` brings the node up beside the running gateway, `greeting` is what a
+//! person reads at the start, `signals` is how they end it. Called by `cli`.
+
+mod greeting;
+mod signals;
+mod tailnet;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::sync::watch;
+
+use crate::agent::Agent;
+use crate::auth::{Gatekeeper, OwnNames};
+use crate::bus::Bus;
+use crate::clock::now_ms;
+use crate::config::Resolved;
+use crate::gateway::{About, Fanout, Gateway};
+use crate::net::bind::KernelListener;
+use crate::net::{AddressLimit, Listener};
+use crate::protocol::Event;
+use crate::protocol::presence::PresenceEntry;
+use crate::rpc::{Presence, Services, System};
+use crate::sessions::{SessionKey, Sessions};
+use crate::shutdown::Shutdown;
+use crate::store::{Database, GatewayIdentity};
+use crate::{gateway, logging, store};
+
+/// How long runs may go on after the gateway was asked to end.
+const DRAIN_LIMIT: Duration = Duration::from_secs(15);
+/// How long everything else may take after that.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How the gateway is run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RunOptions {
+    /// Take over from a running gateway of the same state folder. Dealt with by the caller, before.
+    pub force: bool,
+    /// A person watches: show progress and the login link as a QR code.
+    pub interactive: bool,
+}
+
+/// Runs the gateway until it is told to end.
+///
+/// # Errors
+/// It could not start: the port is taken, the state folder is in use or cannot be written.
+pub async fn run(resolved: Resolved, options: RunOptions) -> anyhow::Result<ExitCode> {
+    let paths = &resolved.paths;
+    let _logging = logging::start(&logging::Settings { level: resolved.log_level.clone(), folder: paths.logs_dir() })
+        .context("the log cannot be written")?;
+    for warning in &resolved.warnings {
+        tracing::warn!(path = %warning.path, "{}", warning.message);
+    }
+    let _lock = take_state_folder(&resolved)?;
+    raise_descriptor_limit();
+    let signals = signals::Signals::register().context("signal handlers cannot be registered")?;
+    let listeners = bind(&resolved).await?;
+    let addresses: Vec<SocketAddr> = listeners.iter().map(KernelListener::address).collect();
+
+    let parts = assemble(&resolved, &addresses).await?;
+    let shutdown = parts.gateway.shutdown.clone();
+    for listener in listeners {
+        spawn_server(listener, &parts.gateway);
+    }
+    shutdown.spawn(gateway::beat(Arc::clone(&parts.gateway)));
+    greeting::print(&resolved, &addresses, &parts.agent);
+    let node = resolved.tailnet.clone().map(|settings| {
+        tailnet::Join {
+            settings,
+            port: resolved.bind.port,
+            // The node may run for other reasons than to be reached.
+            serves: resolved.bind.mode == crate::net::bind::BindMode::Tailnet,
+            gateway: Arc::clone(&parts.gateway),
+            view: parts.tailnet_view,
+            own_names: parts.own_names,
+            interactive: options.interactive,
+        }
+        .start()
+    });
+    signals.wait().await;
+    end(&parts.gateway, &parts.agent, &parts.database, node, &signals).await
+}
+
+/// What `run` holds on to.
+struct Parts {
+    gateway: Arc<Gateway>,
+    agent: Agent,
+    database: Database,
+    tailnet_view: watch::Sender<Option<crate::protocol::system::TailnetHealth>>,
+    own_names: OwnNames,
+}
+
+async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Result<Parts> {
+    let paths = &resolved.paths;
+    let database = Database::open(&paths.database())
+        .await
+        .with_context(|| format!("the database {} cannot be opened", paths.database().display()))?;
+    let interrupted = database.mark_interrupted_runs(now_ms()).await?;
+    if interrupted > 0 {
+        tracing::warn!(runs = interrupted, "runs were cut off when the gateway last ended; their messages are kept");
+    }
+    let identity = Arc::new(GatewayIdentity::load_or_create(&paths.state_dir.join("identity").join("gateway.key"))?);
+    let shutdown = Shutdown::new();
+    let fanout = Arc::new(Fanout::default());
+    let bus = Bus::new(Arc::<Fanout>::clone(&fanout));
+    let agent = Agent::new(resolved.agent.clone(), database.clone(), bus.clone(), shutdown.clone())
+        .map_err(|error| anyhow!(error))?;
+    let agent_id = resolved.agent.agent_id.clone();
+    let sessions = Sessions::new(
+        database.clone(),
+        agent.active_runs(),
+        agent.model_defaults(),
+        agent_id.clone(),
+        paths.database().display().to_string(),
+    );
+    let connections = Arc::new(AtomicUsize::new(0));
+    let (tailnet_view, tailnet) = watch::channel(None);
+    let system = System::new(agent.clone(), sessions.clone(), tailnet, Arc::clone(&connections));
+    let presence = Presence::new(own_presence(addresses));
+    let services = Services {
+        agent: agent.clone(),
+        sessions,
+        system: system.clone(),
+        presence: presence.clone(),
+        database: database.clone(),
+        identity: Arc::clone(&identity),
+        paths: paths.clone(),
+    };
+    let own_names = OwnNames::default();
+    let max_unauthenticated = resolved.auth.max_unauthenticated_per_address;
+    let gateway = Gateway {
+        gatekeeper: Gatekeeper::new(resolved.auth.clone(), database.clone(), identity, Arc::clone(&own_names)),
+        table: services.table(),
+        fanout,
+        bus,
+        presence,
+        system,
+        shutdown,
+        about: about(resolved, &agent, &agent_id),
+        connections,
+        unauthenticated: AddressLimit::new(max_unauthenticated),
+        serves_ui: resolved.control_ui_enabled,
+    };
+    Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names })
+}
+
+fn about(resolved: &Resolved, agent: &Agent, agent_id: &str) -> About {
+    About {
+        boot_id: uuid::Uuid::new_v4().to_string(),
+        config_path: resolved.paths.config_file.display().to_string(),
+        state_dir: resolved.paths.state_dir.display().to_string(),
+        default_agent_id: agent_id.to_owned(),
+        main_session_key: SessionKey::main_of(agent_id).to_string(),
+        model_configured: agent.has_model(),
+    }
+}
+
+/// The gateway's own line in the presence list.
+fn own_presence(addresses: &[SocketAddr]) -> PresenceEntry {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let ip = addresses.first().map(|address| address.ip().to_string());
+    PresenceEntry {
+        mode: "gateway".to_owned(),
+        text: format!("Gateway: {host} · tailclaw {} · mode gateway · reason self", crate::VERSION),
+        host: Some(host),
+        ip,
+        version: crate::VERSION.to_owned(),
+        platform: std::env::consts::OS.to_owned(),
+        reason: "self".to_owned(),
+        ts: now_ms(),
+        ..PresenceEntry::default()
+    }
+}
+
+/// One gateway for a state folder.
+fn take_state_folder(resolved: &Resolved) -> anyhow::Result<std::fs::File> {
+    let lock = resolved.paths.lock_file();
+    store::lock_folder(&lock).map_err(|error| {
+        if error.kind() == std::io::ErrorKind::WouldBlock {
+            anyhow!(
+                "a gateway (process {error}) already runs on {}; stop it, take over with --force, or use another \
+                 folder with --profile",
+                resolved.paths.state_dir.display()
+            )
+        } else {
+            anyhow!(error).context(format!("{} cannot be locked", lock.display()))
+        }
+    })
+}
+
+async fn bind(resolved: &Resolved) -> anyhow::Result<Vec<KernelListener>> {
+    let mut listeners = Vec::new();
+    for address in resolved.bind.mode.addresses(resolved.bind.port) {
+        let listener = KernelListener::bind(address).await.map_err(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => anyhow!(
+                "port {} is taken on {}: stop what uses it, or choose another with --port or gateway.port",
+                address.port(),
+                address.ip()
+            ),
+            std::io::ErrorKind::AddrNotAvailable => anyhow!(
+                "{} is no address of this machine: mend gateway.customBindHost",
+                address.ip()
+            ),
+            std::io::ErrorKind::PermissionDenied => anyhow!(
+                "port {} needs rights that this user does not have: choose one above 1023 with --port",
+                address.port()
+            ),
+            _ => anyhow!(error).context(format!("cannot listen on {address}")),
+        })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn spawn_server<L: Listener>(listener: L, gateway: &Arc<Gateway>) {
+    let name = listener.name();
+    let server = gateway::serve(listener, Arc::clone(gateway));
+    gateway.shutdown.spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(listener = %name, %error, "a listener is over; the others go on");
+        }
+    });
+}
+
+/// Every connection is a descriptor, on the tailnet two. A limit that cannot be raised stays.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
+/// Not ready, nothing new, clients told, runs drained, connections closed, the store flushed, the node closed.
+async fn end(
+    gateway: &Gateway,
+    agent: &Agent,
+    database: &Database,
+    node: Option<tailnet::Joining>,
+    signals: &signals::Signals,
+) -> anyhow::Result<ExitCode> {
+    tracing::info!(runs = agent.active_count(), "the gateway is stopping");
+    gateway.shutdown.drain();
+    gateway.bus.publish(&Event::Shutdown { reason: "gateway stopping" });
+    tokio::select! {
+        () = agent.idle() => {}
+        () = tokio::time::sleep(DRAIN_LIMIT) => tracing::warn!("runs are cut off: they took too long to end"),
+        () = signals.wait() => tracing::warn!("runs are cut off: asked a second time"),
+    }
+    agent.abort_all();
+    // Cut runs are stored as such; that takes a moment.
+    let _ = tokio::time::timeout(STOP_LIMIT, agent.idle()).await;
+    if !gateway.shutdown.stop(STOP_LIMIT).await {
+        tracing::warn!("some tasks did not end in time");
+    }
+    database.close().await;
+    if let Some(node) = node {
+        node.close().await;
+    }
+    tracing::info!("the gateway has stopped");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,146 @@
+//! Brings the node up beside the running gateway: losing the tailnet never stops the agent, and having none yet does
+//! not keep it from starting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{greeting, spawn_server};
+use crate::auth::OwnNames;
+use crate::gateway::Gateway;
+use crate::protocol::system::TailnetHealth;
+use crate::tailnet::{Error, Identity, Node, Settings, State};
+
+/// What joining needs.
+pub(super) struct Join {
+    pub settings: Settings,
+    pub port: u16,
+    /// Whether the gateway listens on the node's addresses.
+    pub serves: bool,
+    pub gateway: Arc<Gateway>,
+    pub view: watch::Sender<Option<TailnetHealth>>,
+    pub own_names: OwnNames,
+    pub interactive: bool,
+}
+
+/// A node that is joining or has joined.
+pub(super) struct Joining(watch::Receiver<Option<Node>>);
+
+impl Join {
+    pub(super) fn start(self) -> Joining {
+        self.view.send_replace(Some(TailnetHealth { state: "Starting", ..TailnetHealth::default() }));
+        let (sender, receiver) = watch::channel(None);
+        self.gateway.shutdown.clone().spawn(async move {
+            match Node::start(self.settings.clone()).await {
+                Ok(node) => {
+                    sender.send_replace(Some(node.clone()));
+                    self.serve(&node).await;
+                    self.follow(node).await;
+                }
+                Err(error) => self.give_up(&error),
+            }
+        });
+        Joining(receiver)
+    }
+
+    async fn serve(&self, node: &Node) {
+        if !self.serves {
+            return;
+        }
+        match node.listen(self.port).await {
+            Ok(listener) => spawn_server(listener, &self.gateway),
+            Err(error) => tracing::error!(%error, "the gateway cannot be reached over the tailnet"),
+        }
+    }
+
+    /// Keeps what others see of the node up to date until the end.
+    async fn follow(self, node: Node) {
+        let (mut state, mut health) = (node.state(), node.health());
+        let stopped = self.gateway.shutdown.stopped();
+        tokio::pin!(stopped);
+        loop {
+            let now = describe(&state.borrow_and_update(), &health.borrow_and_update());
+            self.learn_names(&state.borrow());
+            self.show(now);
+            let changed = tokio::select! {
+                () = &mut stopped => return,
+                changed = state.changed() => changed,
+                changed = health.changed() => changed,
+            };
+            if changed.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn show(&self, now: TailnetHealth) {
+        let before = self.view.send_replace(Some(now.clone()));
+        let is_news = before.is_none_or(|before| (before.state, &before.login_url) != (now.state, &now.login_url));
+        if !is_news {
+            return;
+        }
+        tracing::info!(state = now.state, name = now.name, reason = now.reason, "tailnet");
+        greeting::print_tailnet(&now, self.port, self.serves, self.interactive);
+    }
+
+    /// The page may be opened under these names.
+    fn learn_names(&self, state: &State) {
+        if let State::Running(identity) = state {
+            let mut names = vec![identity.dns_name.to_ascii_lowercase()];
+            names.extend(identity.dns_name.split('.').next().map(str::to_ascii_lowercase));
+            names.extend(identity.addresses.iter().map(ToString::to_string));
+            *self.own_names.write().unwrap_or_else(std::sync::PoisonError::into_inner) = names;
+        }
+    }
+
+    fn give_up(&self, error: &Error) {
+        let reason = with_causes(error);
+        tracing::error!(error = %reason, "the tailnet node cannot start; the gateway goes on without it");
+        self.show(TailnetHealth { state: "Stopped", reason: Some(reason), ..TailnetHealth::default() });
+    }
+}
+
+impl Joining {
+    /// Ends the node, wherever it is. A node that does not end in time ends with the process.
+    pub(super) async fn close(self) {
+        let node = self.0.borrow().clone();
+        if let Some(node) = node
+            && let Err(error) = node.close().await
+        {
+            tracing::warn!(%error, "the tailnet node ends with the process");
+            // Go's own threads may still be writing their state.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+}
+
+fn describe(state: &State, health: &[String]) -> TailnetHealth {
+    let base = TailnetHealth { warnings: health.to_vec(), ..TailnetHealth::default() };
+    match state {
+        State::Starting => TailnetHealth { state: "Starting", ..base },
+        State::NeedsLogin { url } => TailnetHealth { state: "NeedsLogin", login_url: url.clone(), ..base },
+        State::NeedsApproval => TailnetHealth { state: "NeedsMachineAuth", ..base },
+        State::Running(identity) => running(identity, base),
+        State::Stopped { reason } => TailnetHealth { state: "Stopped", reason: Some(reason.clone()), ..base },
+    }
+}
+
+fn running(identity: &Identity, base: TailnetHealth) -> TailnetHealth {
+    TailnetHealth {
+        state: "Running",
+        name: Some(identity.dns_name.clone()),
+        addresses: identity.addresses.iter().map(ToString::to_string).collect(),
+        ..base
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}

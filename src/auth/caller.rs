@@ -1,0 +1,97 @@
+//! Somebody who was let in.
+
+use std::sync::Arc;
+
+use crate::net::WhoIs;
+use crate::protocol::users::Profile;
+use crate::protocol::{Role, Scope, access};
+
+/// How the caller proved to be allowed in (`hello-ok.auth.method`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMethod {
+    None,
+    Token,
+    Password,
+    DeviceToken,
+    Tailscale,
+}
+
+impl AuthMethod {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Token => "token",
+            Self::Password => "password",
+            Self::DeviceToken => "device-token",
+            Self::Tailscale => "tailscale",
+        }
+    }
+
+    pub(super) const fn is_shared_secret(self) -> bool {
+        matches!(self, Self::Token | Self::Password)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub(super) role: Role,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) method: AuthMethod,
+    pub(super) device_id: Option<String>,
+    pub(super) whois: Option<Arc<WhoIs>>,
+    pub(super) owner_by_secret: bool,
+}
+
+impl Caller {
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        self.role
+    }
+
+    /// What it may do here: never more than it asked for.
+    #[must_use]
+    pub fn scopes(&self) -> &[Scope] {
+        &self.scopes
+    }
+
+    #[must_use]
+    pub const fn method(&self) -> AuthMethod {
+        self.method
+    }
+
+    #[must_use]
+    pub fn device_id(&self) -> Option<&str> {
+        self.device_id.as_deref()
+    }
+
+    /// For the log: the login or the tags of a tailnet peer.
+    #[must_use]
+    pub fn login(&self) -> Option<String> {
+        let whois = self.whois.as_deref()?;
+        Some(whois.login().map_or_else(|| whois.tags().join(","), str::to_owned))
+    }
+
+    #[must_use]
+    pub fn may(&self, scope: Scope) -> bool {
+        self.role == Role::Operator && access::permits(&self.scopes, scope)
+    }
+
+    /// The person behind the connection. A tagged node and a bare program are nobody in particular; the Control UI
+    /// with the shared secret is the owner (protocol §3, "Identity").
+    #[must_use]
+    pub fn profile(&self) -> Option<Profile> {
+        if let Some(crate::net::Owner::User { id, login, display_name }) = self.whois.as_deref().map(|who| &who.owner) {
+            return Some(Profile {
+                id: format!("tailscale:{id}"),
+                display_name: Some(display_name.clone()).filter(|name| !name.is_empty()),
+                emails: vec![login.clone()],
+            });
+        }
+        self.owner_by_secret.then(|| Profile {
+            id: "gateway-owner".to_owned(),
+            display_name: None,
+            emails: Vec::new(),
+        })
+    }
+}

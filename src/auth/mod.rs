@@ -1,0 +1,25 @@
+//! The one decision about who is calling: peer + credentials -> [`Caller`].
+//!
+//! [`Gatekeeper::admit`] decides it for a WebSocket, [`Gatekeeper::whoami`] tells any HTTP caller what the same rules
+//! make of them. Nothing can be dispatched without a `Caller`, and there is no other way to make one. What a header
+//! says never counts as identity; the transport's word ([`crate::net::Peer`]) does.
+
+mod caller;
+mod credentials;
+mod device;
+mod gatekeeper;
+mod origin;
+mod pairing;
+mod refusal;
+mod settings;
+mod tailnet;
+mod throttle;
+mod whoami;
+
+pub use caller::{AuthMethod, Caller};
+pub use gatekeeper::{Admission, Attempt, Gatekeeper, OwnNames};
+pub use refusal::Refusal;
+pub use settings::{
+    DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_UNAUTHENTICATED, Mode, Require, Settings,
+};
+pub use whoami::WhoAmI;

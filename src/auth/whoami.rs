@@ -1,0 +1,87 @@
+//! `GET /whoami`: what the gateway knows of any caller, and which rule decides about them.
+
+use serde::Serialize;
+
+use super::caller::AuthMethod;
+use super::credentials;
+use super::gatekeeper::Gatekeeper;
+use super::settings::Mode;
+use crate::net::Peer;
+use crate::protocol::{Role, Scope};
+
+/// Open to every caller: it says nothing that the caller is not, or does not send.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WhoAmI {
+    /// `tailnet`, `loopback` or `network`.
+    pub path: &'static str,
+    pub address: String,
+    pub login: Option<String>,
+    pub name: Option<String>,
+    pub node: Option<String>,
+    pub stable_id: Option<String>,
+    pub tags: Vec<String>,
+    /// `null` where nothing lets the caller in.
+    pub method: Option<&'static str>,
+    pub role: Option<Role>,
+    pub scopes: Vec<Scope>,
+    pub reason: String,
+}
+
+impl Gatekeeper {
+    /// `bearer` is the token of the `Authorization` header, `proxied` whether headers of a proxy are on the request.
+    #[must_use]
+    pub fn whoami(&self, peer: &Peer, bearer: Option<&str>, proxied: bool) -> WhoAmI {
+        let (method, role, scopes, reason) = self.explain(peer, bearer, proxied);
+        let whois = peer.whois();
+        WhoAmI {
+            path: peer.path(),
+            address: peer.address().ip().to_canonical().to_string(),
+            login: whois.and_then(|whois| whois.login()).map(str::to_owned),
+            name: whois.and_then(|whois| match &whois.owner {
+                crate::net::Owner::User { display_name, .. } => Some(display_name.clone()),
+                crate::net::Owner::Tagged(_) => None,
+            }),
+            node: whois.map(|whois| whois.node_name.clone()),
+            stable_id: whois.map(|whois| whois.stable_id.clone()),
+            tags: whois.map(|whois| whois.tags().to_vec()).unwrap_or_default(),
+            method: method.map(AuthMethod::as_str),
+            role,
+            scopes,
+            reason,
+        }
+    }
+
+    fn explain(
+        &self,
+        peer: &Peer,
+        bearer: Option<&str>,
+        proxied: bool,
+    ) -> (Option<AuthMethod>, Option<Role>, Vec<Scope>, String) {
+        let refused = |reason: String| (None, None, Vec::new(), reason);
+        let operator = |method, reason: String| (Some(method), Some(Role::Operator), Scope::ALL.to_vec(), reason);
+        if proxied && peer.whois().is_none() {
+            return refused("a proxy stands between us, and what it says of you does not count".to_owned());
+        }
+        if let Some(method) = bearer.and_then(|token| credentials::bearer(&self.settings, token)) {
+            return operator(method, format!("the right gateway {}", method.as_str()));
+        }
+        if let Some(rights) = self.tailnet_rights(peer) {
+            return match (rights.is_empty(), rights.operator.is_empty()) {
+                (true, _) => refused(rights.reason),
+                (false, true) => (Some(AuthMethod::Tailscale), Some(Role::Node), Vec::new(), rights.reason),
+                (false, false) => {
+                    (Some(AuthMethod::Tailscale), Some(Role::Operator), rights.operator, rights.reason)
+                }
+            };
+        }
+        match &self.settings.mode {
+            Mode::None if peer.is_loopback() => {
+                operator(AuthMethod::None, "gateway.auth.mode is \"none\" and you are on this machine".to_owned())
+            }
+            Mode::None => refused("gateway.auth.mode is \"none\", which is for this machine alone".to_owned()),
+            mode if bearer.is_some() => refused(format!("that is not the gateway {}", mode.name())),
+            mode => refused(format!("the gateway {} is needed on this path", mode.name())),
+        }
+    }
+}

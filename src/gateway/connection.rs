@@ -1,0 +1,370 @@
+//! One WebSocket connection, from its upgrade to its end: one task that reads, answers and writes.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::io::AsyncReadExt;
+use tokio::sync::Semaphore;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role as Side, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+
+use super::Gateway;
+use super::close::{Close, policy};
+use super::handshake::{self, Failed, Socket, Welcomed};
+use super::outbox::{Next, Outbox};
+use super::upgrade::Headers;
+use crate::clock::now_ms;
+use crate::net::guard::Guard;
+use crate::net::{AddressSlot, Peer, Stream};
+use crate::protocol::frame::{Inbound, Request, response};
+use crate::protocol::handshake::{ClientInfo, ClientMode};
+use crate::protocol::presence::{PresenceEntry, PresenceUser};
+use crate::protocol::{ErrorShape, MAX_PAYLOAD};
+use crate::rpc::{Answer, Context, Dispatch, Subscriptions};
+
+const PING_INTERVAL: Duration = Duration::from_secs(25);
+/// A client that takes nothing for this long has gone.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+/// After our close frame, what the peer still sends is read this long: closing at once would reset the connection and
+/// with it the frame that says why.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
+/// Requests of one connection that are being served at a time.
+const MAX_IN_FLIGHT: usize = 256;
+/// Calls under the wrong role before the connection is closed.
+const MAX_WRONG_ROLE: u32 = 10;
+/// What is read at a time. Small, because it is held by every idle connection.
+const READ_BUFFER: usize = 4 * 1024;
+const WRITE_BUFFER: usize = 64 * 1024;
+
+/// Runs the connection to its end.
+pub(super) async fn run(
+    stream: Guard<Stream>,
+    peer: Peer,
+    headers: Headers,
+    slot: AddressSlot,
+    gateway: Arc<Gateway>,
+) {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(MAX_PAYLOAD))
+        .max_frame_size(Some(MAX_PAYLOAD));
+    let mut socket = WebSocketStream::from_raw_socket(stream, Side::Server, Some(config)).await;
+    let id = uuid::Uuid::new_v4().to_string();
+    let welcomed = handshake::perform(&mut socket, &peer, &headers, &id, &gateway).await;
+    drop(slot);
+    match welcomed {
+        Ok(welcomed) => {
+            socket.get_mut().lift();
+            Connection::open(id, peer, welcomed, gateway).talk(socket).await;
+        }
+        Err(Failed::Close(frame)) => close(socket, frame).await,
+        Err(Failed::Gone) => {}
+    }
+}
+
+struct Connection {
+    id: String,
+    peer: Peer,
+    client: ClientInfo,
+    context: Context,
+    outbox: Arc<Outbox>,
+    in_flight: Arc<Semaphore>,
+    gateway: Arc<Gateway>,
+    opened: Instant,
+    requests: u64,
+    wrong_role: u32,
+    presence_key: Option<String>,
+}
+
+impl Connection {
+    fn open(id: String, peer: Peer, welcomed: Welcomed, gateway: Arc<Gateway>) -> Self {
+        let outbox = Arc::new(Outbox::default());
+        outbox.push_frame(welcomed.hello);
+        gateway.connections.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(
+            conn.id = %id, peer.addr = %peer.address(), peer.path = peer.path(), peer.login = welcomed.caller.login(),
+            client = welcomed.client.id.as_str(), auth.method = welcomed.caller.method().as_str(),
+            role = welcomed.caller.role().as_str(), "connected"
+        );
+        let mut connection = Self {
+            context: Context { caller: welcomed.caller, subscriptions: Arc::new(Subscriptions::default()) },
+            presence_key: None,
+            in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            opened: Instant::now(),
+            requests: 0,
+            wrong_role: 0,
+            client: welcomed.client,
+            id,
+            peer,
+            outbox,
+            gateway,
+        };
+        connection.enter_presence();
+        connection
+    }
+
+    async fn talk(mut self, mut socket: Socket) {
+        let membership = self.gateway.fanout.join(
+            Arc::clone(&self.context.caller),
+            Arc::clone(&self.context.subscriptions),
+            Arc::clone(&self.outbox),
+        );
+        let end = self.exchange(&mut socket).await;
+        drop(membership);
+        if let Some(frame) = end {
+            close(socket, frame).await;
+        }
+    }
+
+    /// Reads and writes until the end; returns the close frame that is due, if the peer is still there.
+    async fn exchange(&mut self, socket: &mut Socket) -> Option<CloseFrame> {
+        let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        let mut is_alive = true;
+        let stopped = self.gateway.shutdown.stopped();
+        tokio::pin!(stopped);
+        let outbox = Arc::clone(&self.outbox);
+        loop {
+            let step = tokio::select! {
+                () = outbox.changed() => self.write(socket).await,
+                message = socket.next() => {
+                    is_alive = true;
+                    self.read(message)
+                }
+                _ = ping.tick() => {
+                    if !std::mem::replace(&mut is_alive, false) {
+                        tracing::info!(conn.id = %self.id, "no answer to a ping");
+                        return None;
+                    }
+                    send(socket, Message::Ping(Bytes::new())).await
+                }
+                () = &mut stopped => {
+                    // What was answered before the end is still delivered.
+                    let _ = self.write(socket).await;
+                    return Some(Close::RESTART.frame());
+                }
+            };
+            if let ControlFlow::Break(end) = step {
+                return end;
+            }
+        }
+    }
+
+    /// Writes all that waits, flushed once.
+    async fn write(&self, socket: &mut Socket) -> ControlFlow<Option<CloseFrame>> {
+        let writing = async {
+            while let Some(next) = self.outbox.take() {
+                match next {
+                    Next::Frame(frame) => socket.feed(Message::text(frame)).await?,
+                    Next::Close(close) => {
+                        socket.flush().await?;
+                        return Ok(Some(close));
+                    }
+                }
+            }
+            socket.flush().await?;
+            Ok::<_, WsError>(None)
+        };
+        match tokio::time::timeout(WRITE_LIMIT, writing).await {
+            Ok(Ok(None)) => ControlFlow::Continue(()),
+            Ok(Ok(Some(close))) => ControlFlow::Break(Some(close.frame())),
+            Ok(Err(_)) => ControlFlow::Break(None),
+            Err(_) => {
+                tracing::warn!(conn.id = %self.id, peer.addr = %self.peer.address(), "the client reads nothing");
+                ControlFlow::Break(None)
+            }
+        }
+    }
+
+    fn read(&mut self, message: Option<Result<Message, WsError>>) -> ControlFlow<Option<CloseFrame>> {
+        match message {
+            Some(Ok(Message::Text(text))) => self.receive(text.as_str()),
+            Some(Ok(Message::Binary(bytes))) => match std::str::from_utf8(&bytes) {
+                Ok(text) => self.receive(text),
+                Err(_) => self.ignore("a binary message that is no UTF-8"),
+            },
+            Some(Ok(Message::Close(_))) | None => return ControlFlow::Break(None),
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+            Some(Err(WsError::Capacity(_))) => return ControlFlow::Break(Some(Close::TOO_LARGE.frame())),
+            Some(Err(WsError::Utf8(_))) => return ControlFlow::Break(Some(policy("invalid UTF-8"))),
+            Some(Err(error)) => {
+                tracing::debug!(conn.id = %self.id, %error, "the connection broke");
+                return ControlFlow::Break(None);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn receive(&mut self, text: &str) {
+        match Inbound::parse(text) {
+            Inbound::Request(request) => self.serve(request),
+            Inbound::Answerable { id, problem } => {
+                self.outbox.push_frame(response::<()>(&id, Err(&ErrorShape::invalid(problem))));
+            }
+            Inbound::NotARequest => self.ignore("a message that is no request"),
+            Inbound::NotJson => self.ignore("a message that is no JSON"),
+        }
+    }
+
+    /// After authentication an unreadable frame is dropped and the connection stays (protocol §1).
+    fn ignore(&self, what: &str) {
+        tracing::warn!(conn.id = %self.id, peer.addr = %self.peer.address(), "ignored {what}");
+    }
+
+    fn serve(&mut self, request: Request) {
+        self.requests += 1;
+        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
+            let error = ErrorShape::unavailable("too many requests at a time on this connection", 100);
+            self.outbox.push_frame(response::<()>(&request.id, Err(&error)));
+            return;
+        };
+        let call = Call { method: request.method.clone(), connection: self.id.clone(), begun: Instant::now() };
+        match self.gateway.table.dispatch(self.context.clone(), request) {
+            Dispatch::Refused { frame, error, wrong_role } => {
+                call.ended(Some(&error));
+                self.outbox.push_frame(frame);
+                self.count_wrong_role(wrong_role);
+            }
+            Dispatch::Started(mut handler) => match (&mut handler).now_or_never() {
+                // Most handlers have their answer at hand: no task is made for them.
+                Some(Answer { frame, error, then: None }) => {
+                    call.ended(error.as_ref());
+                    self.outbox.push_frame(frame);
+                }
+                Some(answer) => self.finish_later(call, std::future::ready(answer), permit),
+                None => self.finish_later(call, handler, permit),
+            },
+        }
+    }
+
+    /// A handler runs to its end also when the client leaves.
+    fn finish_later(
+        &self,
+        call: Call,
+        handler: impl Future<Output = Answer> + Send + 'static,
+        permit: tokio::sync::OwnedSemaphorePermit,
+    ) {
+        let outbox = Arc::clone(&self.outbox);
+        let stopped = self.gateway.shutdown.stopped();
+        self.gateway.shutdown.spawn(async move {
+            let work = async {
+                let answer = handler.await;
+                call.ended(answer.error.as_ref());
+                outbox.push_frame(answer.frame);
+                if let Some(then) = answer.then {
+                    outbox.push_frame(then.await);
+                }
+            };
+            tokio::select! {
+                () = work => {}
+                () = stopped => {}
+            }
+            drop(permit);
+        });
+    }
+
+    fn count_wrong_role(&mut self, wrong_role: bool) {
+        if wrong_role {
+            self.wrong_role += 1;
+            if self.wrong_role > MAX_WRONG_ROLE {
+                self.outbox.close(Close::UNAUTHORIZED_CALLS);
+            }
+        }
+    }
+
+    /// Programs come and go; people and devices are shown (protocol §2, "Presence").
+    fn enter_presence(&mut self) {
+        if matches!(self.client.mode, ClientMode::Cli | ClientMode::Backend | ClientMode::Probe) {
+            return;
+        }
+        let caller = &self.context.caller;
+        let key = caller
+            .device_id()
+            .map(str::to_owned)
+            .or_else(|| self.client.instance_id.clone())
+            .unwrap_or_else(|| self.id.clone());
+        let now = now_ms();
+        let user = caller.profile().map(|profile| PresenceUser { id: profile.id, name: profile.display_name });
+        let entry = PresenceEntry {
+            client_id: Some(self.client.id.as_str().to_owned()),
+            mode: self.client.mode.as_str().to_owned(),
+            host: self.peer.whois().map(|who| who.node_name.clone()).or_else(|| self.client.display_name.clone()),
+            ip: Some(self.peer.address().ip().to_canonical().to_string()),
+            version: self.client.version.clone(),
+            platform: self.client.platform.clone(),
+            roles: vec![caller.role().as_str().to_owned()],
+            scopes: caller.scopes().iter().map(ToString::to_string).collect(),
+            device_id: caller.device_id().map(str::to_owned),
+            instance_id: self.client.instance_id.clone(),
+            user,
+            online_since: Some(now),
+            reason: "connect".to_owned(),
+            text: format!("{} {} · {}", self.client.id.as_str(), self.client.version, self.peer.path()),
+            ts: now,
+        };
+        self.gateway.presence.enter(key.clone(), entry, &self.gateway.bus);
+        self.presence_key = Some(key);
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.gateway.connections.fetch_sub(1, Ordering::Relaxed);
+        if let Some(key) = &self.presence_key {
+            self.gateway.presence.leave(key, &self.gateway.bus);
+        }
+        let milliseconds = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(
+            conn.id = %self.id, peer.addr = %self.peer.address(), peer.login = self.context.caller.login(),
+            requests = self.requests, milliseconds, "disconnected"
+        );
+    }
+}
+
+/// A request that is being served, for its line in the log.
+struct Call {
+    method: String,
+    connection: String,
+    begun: Instant,
+}
+
+impl Call {
+    fn ended(&self, error: Option<&ErrorShape>) {
+        let microseconds = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        match error {
+            None => {
+                tracing::debug!(conn.id = %self.connection, rpc.method = %self.method, microseconds, "served");
+            }
+            Some(error) => tracing::info!(
+                conn.id = %self.connection, rpc.method = %self.method, microseconds,
+                code = ?error.code, error = %error.message, "not served"
+            ),
+        }
+    }
+}
+
+async fn send(socket: &mut Socket, message: Message) -> ControlFlow<Option<CloseFrame>> {
+    match tokio::time::timeout(WRITE_LIMIT, socket.send(message)).await {
+        Ok(Ok(())) => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(None),
+    }
+}
+
+/// Says why, then lets the peer read it.
+async fn close(mut socket: Socket, frame: CloseFrame) {
+    let farewell = async {
+        if socket.send(Message::Close(Some(frame))).await.is_err() {
+            return;
+        }
+        let mut stream = socket.into_inner().into_inner();
+        let mut rest = vec![0; READ_BUFFER];
+        while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
+    };
+    // The time is up for both: the peer had its chance to answer.
+    let _ = tokio::time::timeout(CLOSE_GRACE, farewell).await;
+}

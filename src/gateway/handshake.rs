@@ -1,0 +1,216 @@
+//! challenge -> connect -> hello-ok, or a refusal (protocol §2, §3).
+
+use std::sync::Arc;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+
+use super::Gateway;
+use super::close::{Close, policy};
+use super::upgrade::Headers;
+use crate::auth::{Admission, Attempt, Caller};
+use crate::clock::now_ms;
+use crate::net::guard::{Guard, is_too_large};
+use crate::net::{Peer, Stream};
+use crate::protocol::access::{Scope, permits};
+use crate::protocol::frame::{Inbound, Request, response};
+use crate::protocol::handshake::{
+    Challenge, ClientInfo, ConnectParams, Features, GrantedAuth, HelloOk, Policy, ServerInfo, Snapshot,
+};
+use crate::protocol::{
+    ErrorShape, Event, MAX_BUFFERED, MAX_PAYLOAD, MINIMUM_PROBE_VERSION, PROTOCOL_VERSION, TICK_INTERVAL_MS,
+};
+
+pub(super) type Socket = WebSocketStream<Guard<Stream>>;
+
+/// Somebody who was let in.
+pub(super) struct Welcomed {
+    pub caller: Arc<Caller>,
+    pub client: ClientInfo,
+    /// To be sent once events can follow it.
+    pub hello: String,
+}
+
+/// How a handshake ended that led nowhere. The response, if one was due, was sent.
+pub(super) enum Failed {
+    Close(CloseFrame),
+    /// The peer has gone.
+    Gone,
+}
+
+impl From<Close> for Failed {
+    fn from(close: Close) -> Self {
+        Self::Close(close.frame())
+    }
+}
+
+impl From<WsError> for Failed {
+    fn from(error: WsError) -> Self {
+        match error {
+            WsError::Io(error) if is_too_large(&error) => Close::TOO_LARGE.into(),
+            WsError::Capacity(_) => Close::TOO_LARGE.into(),
+            WsError::Utf8(_) => Self::Close(policy("invalid UTF-8")),
+            _ => Self::Gone,
+        }
+    }
+}
+
+/// Runs the handshake within its time.
+pub(super) async fn perform(
+    socket: &mut Socket,
+    peer: &Peer,
+    headers: &Headers,
+    connection_id: &str,
+    gateway: &Gateway,
+) -> Result<Welcomed, Failed> {
+    let limit = gateway.gatekeeper.settings().handshake_timeout;
+    let stopped = gateway.shutdown.stopped();
+    tokio::select! {
+        outcome = tokio::time::timeout(limit, talk(socket, peer, headers, connection_id, gateway)) => {
+            outcome.unwrap_or_else(|_| {
+                tracing::info!(conn.id = connection_id, peer.addr = %peer.address(), "the handshake took too long");
+                Err(Close::NORMAL.into())
+            })
+        }
+        () = stopped => Err(Close::RESTART.into()),
+    }
+}
+
+async fn talk(
+    socket: &mut Socket,
+    peer: &Peer,
+    headers: &Headers,
+    connection_id: &str,
+    gateway: &Gateway,
+) -> Result<Welcomed, Failed> {
+    let nonce = uuid::Uuid::new_v4().to_string();
+    send_challenge(socket, &nonce).await?;
+    let request = first_request(socket).await?;
+    let params: ConnectParams = match request.params() {
+        Ok(params) => params,
+        Err(error) => return Err(refuse(socket, &request.id, &error, None).await),
+    };
+    if !params.speaks_our_protocol() {
+        let error = protocol_mismatch(&params);
+        return Err(refuse(socket, &request.id, &error, Some(Close::PROTOCOL_MISMATCH)).await);
+    }
+    let attempt = Attempt {
+        peer,
+        params: &params,
+        nonce: &nonce,
+        origin: headers.origin.as_deref(),
+        host: headers.host.as_deref(),
+    };
+    let admission = match gateway.gatekeeper.admit(attempt).await {
+        Ok(admission) => admission,
+        Err(refusal) => {
+            tracing::warn!(
+                conn.id = connection_id, peer.addr = %peer.address(), peer.path = peer.path(),
+                peer.login = peer.whois().and_then(|who| who.login()), client = params.client.id.as_str(),
+                code = refusal.code(), reason = %refusal.shape().message, "refused"
+            );
+            return Err(refuse(socket, &request.id, refusal.shape(), None).await);
+        }
+    };
+    let hello = match hello(&admission, connection_id, gateway).await {
+        Ok(hello) => hello,
+        Err(error) => return Err(refuse(socket, &request.id, &error, None).await),
+    };
+    let hello = response(&request.id, Ok(&hello));
+    Ok(Welcomed { caller: Arc::new(admission.caller), client: params.client, hello })
+}
+
+async fn send_challenge(socket: &mut Socket, nonce: &str) -> Result<(), Failed> {
+    let challenge = Challenge { nonce: nonce.to_owned(), ts: now_ms() };
+    let frame = json!({ "type": "event", "event": "connect.challenge", "payload": challenge }).to_string();
+    Ok(socket.send(Message::text(frame)).await?)
+}
+
+/// The first data message has to be `connect`.
+async fn first_request(socket: &mut Socket) -> Result<Request, Failed> {
+    let text = loop {
+        match socket.next().await {
+            Some(Ok(Message::Text(text))) => break text,
+            Some(Ok(Message::Binary(bytes))) => match String::from_utf8(bytes.into()) {
+                Ok(text) => break text.into(),
+                Err(_) => return Err(Close::NORMAL.into()),
+            },
+            Some(Ok(Message::Close(_))) | None => return Err(Failed::Gone),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error.into()),
+        }
+    };
+    match Inbound::parse(&text) {
+        Inbound::Request(request) if request.method == "connect" => Ok(request),
+        Inbound::Request(request) => {
+            let error = ErrorShape::invalid("invalid handshake: first request must be connect");
+            Err(refuse(socket, &request.id, &error, None).await)
+        }
+        Inbound::Answerable { id, problem } => {
+            Err(refuse(socket, &id, &ErrorShape::invalid(problem), None).await)
+        }
+        Inbound::NotARequest => Err(Close::NOT_A_REQUEST.into()),
+        Inbound::NotJson => Err(Close::NORMAL.into()),
+    }
+}
+
+/// Sends the response first, then names the close.
+async fn refuse(socket: &mut Socket, id: &RawValue, error: &ErrorShape, close: Option<Close>) -> Failed {
+    match socket.send(Message::text(response::<()>(id, Err(error)))).await {
+        Ok(()) => Failed::Close(close.map_or_else(|| policy(&error.message), Close::frame)),
+        Err(_) => Failed::Gone,
+    }
+}
+
+fn protocol_mismatch(params: &ConnectParams) -> ErrorShape {
+    ErrorShape::invalid("protocol mismatch").with_details(json!({
+        "code": "PROTOCOL_MISMATCH",
+        "clientMinProtocol": params.min_protocol,
+        "clientMaxProtocol": params.max_protocol,
+        "expectedProtocol": PROTOCOL_VERSION,
+        "minimumProbeProtocol": MINIMUM_PROBE_VERSION,
+    }))
+}
+
+async fn hello(admission: &Admission, connection_id: &str, gateway: &Gateway) -> Result<HelloOk, ErrorShape> {
+    let caller = &admission.caller;
+    let is_admin = permits(caller.scopes(), Scope::Admin);
+    let about = &gateway.about;
+    let auth_mode = gateway.gatekeeper.settings().mode.name();
+    Ok(HelloOk {
+        kind: "hello-ok",
+        protocol: PROTOCOL_VERSION,
+        server: ServerInfo {
+            version: crate::VERSION.to_owned(),
+            boot_id: about.boot_id.clone(),
+            conn_id: connection_id.to_owned(),
+        },
+        features: Features { methods: gateway.table.names(), events: Event::NAMES.to_vec() },
+        snapshot: Snapshot {
+            presence: gateway.presence.list(),
+            health: gateway.system.health(is_admin).await?,
+            state_version: gateway.presence.version(),
+            uptime_ms: gateway.system.uptime_ms(),
+            session_defaults: about.session_defaults(),
+            config_path: is_admin.then(|| about.config_path.clone()),
+            state_dir: is_admin.then(|| about.state_dir.clone()),
+            auth_mode: is_admin.then_some(auth_mode),
+        },
+        auth: GrantedAuth {
+            method: caller.method().as_str(),
+            role: caller.role(),
+            scopes: caller.scopes().to_vec(),
+            device_token: admission.device_token.as_ref().map(|(token, _)| token.expose().clone()),
+            issued_at_ms: admission.device_token.as_ref().map(|(_, issued_at)| *issued_at),
+        },
+        policy: Policy {
+            max_payload: MAX_PAYLOAD,
+            max_buffered_bytes: MAX_BUFFERED,
+            tick_interval_ms: TICK_INTERVAL_MS,
+        },
+    })
+}

@@ -1,0 +1,75 @@
+//! The gateway's face: HTTP, the WebSocket upgrade, the handshake, and what goes on over a connection.
+//!
+//! `server` accepts, `http` routes, `upgrade` turns a request into a socket, `handshake` yields the caller,
+//! `connection` moves frames, `fanout` spreads events, `pulse` beats. What methods do is in `rpc`; who may come in is
+//! decided in `auth`. `app` puts it together.
+
+mod close;
+mod connection;
+mod fanout;
+mod handshake;
+mod http;
+mod outbox;
+mod pulse;
+mod server;
+mod upgrade;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+pub use fanout::Fanout;
+pub use pulse::beat;
+pub use server::serve;
+
+use crate::auth::Gatekeeper;
+use crate::bus::Bus;
+use crate::net::AddressLimit;
+use crate::protocol::handshake::SessionDefaults;
+use crate::rpc::{Presence, System, Table};
+use crate::shutdown::Shutdown;
+
+/// What connections share. Made once by `app`.
+pub struct Gateway {
+    pub gatekeeper: Gatekeeper,
+    pub table: Table,
+    pub fanout: Arc<Fanout>,
+    pub bus: Bus,
+    pub presence: Presence,
+    pub system: System,
+    pub shutdown: Shutdown,
+    pub about: About,
+    /// Live WebSocket connections.
+    pub connections: Arc<AtomicUsize>,
+    pub unauthenticated: AddressLimit,
+    pub serves_ui: bool,
+}
+
+/// What `hello-ok` says of the gateway.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// New with each start.
+    pub boot_id: String,
+    pub config_path: String,
+    pub state_dir: String,
+    pub default_agent_id: String,
+    pub main_session_key: String,
+    pub model_configured: bool,
+}
+
+impl About {
+    fn session_defaults(&self) -> SessionDefaults {
+        SessionDefaults {
+            default_agent_id: self.default_agent_id.clone(),
+            model_configured: self.model_configured,
+            main_key: crate::sessions::MAIN,
+            main_session_key: self.main_session_key.clone(),
+            scope: "per-sender",
+        }
+    }
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Gateway").field("about", &self.about).finish_non_exhaustive()
+    }
+}

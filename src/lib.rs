@@ -1,0 +1,28 @@
+//! tailclaw: a gateway for a person's own AI agent that is a tailnet node itself.
+//!
+//! Layers, downward only (`tests/layering.rs` holds them): `protocol`, `secret`, `clock` · `bus`, `shutdown`,
+//! `logging`, `store`, `net`, `tailnet` · `auth`, `sessions`, `agent` · `config` · `rpc`, `ui`, `client` · `gateway` ·
+//! `app`, `cli`. ARCHITECTURE.md is the map.
+
+pub mod agent;
+pub mod app;
+pub mod auth;
+pub mod bus;
+//pub mod cli;
+//pub mod client;
+pub mod clock;
+pub mod config;
+pub mod gateway;
+pub mod logging;
+pub mod net;
+pub mod protocol;
+pub mod rpc;
+pub mod secret;
+pub mod sessions;
+pub mod shutdown;
+pub mod store;
+pub mod tailnet;
+pub mod ui;
+
+/// As the protocol and `--version` show it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

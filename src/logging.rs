@@ -1,0 +1,60 @@
+//! Where the log goes: short lines to stderr for a person, JSON lines to `<state>/logs` for `logs.tail`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tracing_appender::non_blocking::WorkerGuard;
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+const FILE_PREFIX: &str = "tailclaw";
+const FILE_SUFFIX: &str = "log";
+const DAYS_KEPT: usize = 7;
+
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter in the syntax of `tracing`.
+    pub level: String,
+    pub folder: PathBuf,
+}
+
+/// Keeps the file writer alive; dropping it flushes.
+#[derive(Debug)]
+pub struct Logging(#[expect(dead_code, reason = "held for its Drop")] WorkerGuard);
+
+/// Starts logging for the process.
+///
+/// # Errors
+/// The folder cannot be written, the filter does not parse, or logging was started before.
+pub fn start(settings: &Settings) -> io::Result<Logging> {
+    crate::store::create_private_folder(&settings.folder)?;
+    let files = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix(FILE_PREFIX)
+        .filename_suffix(FILE_SUFFIX)
+        .max_log_files(DAYS_KEPT)
+        .build(&settings.folder)
+        .map_err(io::Error::other)?;
+    // A full disk must not stop the gateway: lines that cannot be written are dropped by the writer's own thread.
+    let (writer, guard) = tracing_appender::non_blocking(files);
+    let filter = || EnvFilter::try_new(&settings.level).map_err(io::Error::other);
+    let to_file = fmt::layer().json().flatten_event(true).with_writer(writer).with_filter(filter()?);
+    let to_person = fmt::layer()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none())
+        .with_filter(filter()?);
+    tracing_subscriber::registry().with(to_file).with(to_person).try_init().map_err(io::Error::other)?;
+    Ok(Logging(guard))
+}
+
+/// The newest log file of the folder, if there is one.
+#[must_use]
+pub fn newest_file(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let names = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    // The date in the name sorts as text.
+    names.filter(|path| path.extension().is_some_and(|extension| extension == FILE_SUFFIX)).max()
+}

@@ -1,0 +1,29 @@
+//! Streams and who is behind them.
+//!
+//! A [`Listener`] yields a [`Stream`] and its [`Peer`] in one value, so that nobody can hold a stream without knowing
+//! whose it is. Binding rules live in `bind`, size limits before authentication in `guard`. What a peer may do is
+//! decided in `auth`, never here. The tailnet's listener is in `tailnet`.
+
+pub mod bind;
+pub mod guard;
+mod limits;
+mod peer;
+mod stream;
+
+use std::future::Future;
+use std::io;
+
+pub use limits::{AddressLimit, AddressSlot};
+pub use peer::{Owner, Peer, WhoIs};
+pub use stream::Stream;
+
+/// A source of connections. The peer comes with the stream: there is no second look-up that could answer for
+/// somebody else.
+pub trait Listener: Send + 'static {
+    /// Waits for the next connection. An error means that this listener is over: accept errors that pass (a peer
+    /// that reset, no descriptors for a moment) are dealt with inside.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Stream, Peer)>> + Send;
+
+    /// For the log and the start-up message: `127.0.0.1:18789`, `tailnet:18789`.
+    fn name(&self) -> String;
+}

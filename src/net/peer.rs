@@ -1,0 +1,100 @@
+//! Who is on the other end of a stream, as far as the transport itself can prove.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// The other end of an accepted stream. A closed set: every `match` on it has to be thought through when a new way
+/// in is added. There is deliberately no constructor that takes a header.
+#[derive(Debug, Clone)]
+pub enum Peer {
+    /// A process of this machine, by a loopback address.
+    Loopback(SocketAddr),
+    /// Another machine, by an ordinary network.
+    Network(SocketAddr),
+    /// A node of our tailnet, by WireGuard. `whois` is `None` when the control plane does not know the address
+    /// (a subnet router without SNAT, a node removed a moment ago): such a caller has no identity.
+    Tailnet { address: SocketAddr, whois: Option<Arc<WhoIs>> },
+}
+
+impl Peer {
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        match self {
+            Self::Loopback(address) | Self::Network(address) | Self::Tailnet { address, .. } => *address,
+        }
+    }
+
+    /// The path's name in `whoami` and in the log.
+    #[must_use]
+    pub const fn path(&self) -> &'static str {
+        match self {
+            Self::Loopback(_) => "loopback",
+            Self::Network(_) => "network",
+            Self::Tailnet { .. } => "tailnet",
+        }
+    }
+
+    #[must_use]
+    pub fn whois(&self) -> Option<&WhoIs> {
+        match self {
+            Self::Tailnet { whois, .. } => whois.as_deref(),
+            Self::Loopback(_) | Self::Network(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn is_loopback(&self) -> bool {
+        matches!(self, Self::Loopback(_))
+    }
+}
+
+/// What the tailnet's control plane says of a node (tailscale.com `apitype.WhoIsResponse`, the parts that decide).
+#[derive(Debug, Clone, PartialEq)]
+pub struct WhoIs {
+    /// Stable for the life of the node, also when it is renamed or re-addressed.
+    pub stable_id: String,
+    /// Fully qualified, without the trailing dot: `laptop.tail1234.ts.net`.
+    pub node_name: String,
+    pub owner: Owner,
+    /// The node key has expired: nothing it says counts.
+    pub expired: bool,
+    /// The node belongs to another tailnet and was shared into ours.
+    pub shared_in: bool,
+    /// The caller is this gateway's own node.
+    pub is_self: bool,
+    /// Capability grants of the policy file that apply from this peer to us: name to list of values.
+    pub capabilities: BTreeMap<String, Vec<Value>>,
+}
+
+/// A node is a person's or a role's, never both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    User {
+        id: i64,
+        login: String,
+        display_name: String,
+    },
+    /// Tags with their prefix: `tag:camera`.
+    Tagged(Vec<String>),
+}
+
+impl WhoIs {
+    #[must_use]
+    pub fn login(&self) -> Option<&str> {
+        match &self.owner {
+            Owner::User { login, .. } => Some(login),
+            Owner::Tagged(_) => None,
+        }
+    }
+
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        match &self.owner {
+            Owner::User { .. } => &[],
+            Owner::Tagged(tags) => tags,
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The events that the gateway sends, whom each is for, and how one becomes a frame (protocol §1).
+
+use serde::Serialize;
+
+use super::access::Scope;
+use super::agents::AgentEvent;
+use super::chat::{ChatEvent, ChatState};
+use super::handshake::StateVersion;
+use super::presence::PresenceEntry;
+use super::sessions;
+use super::system::HealthReply;
+
+#[derive(Debug, Clone)]
+pub enum Event {
+    Tick { ts: u64 },
+    Presence(Vec<PresenceEntry>, StateVersion),
+    Health(Box<HealthReply>, StateVersion),
+    Shutdown { reason: &'static str },
+    Chat(Box<ChatEvent>),
+    Agent(Box<AgentEvent>),
+    SessionsChanged(Box<sessions::Changed>),
+    SessionMessage(Box<sessions::Message>),
+}
+
+/// Who gets an event, beside the scope that it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Audience {
+    Everyone,
+    /// Connections that called `sessions.subscribe`.
+    SessionSubscribers,
+    /// Connections that called `sessions.messages.subscribe` with this canonical key.
+    MessageSubscribers(String),
+}
+
+impl Event {
+    /// The names in `hello-ok`.
+    pub const NAMES: [&'static str; 9] = [
+        "connect.challenge",
+        "tick",
+        "presence",
+        "health",
+        "shutdown",
+        "chat",
+        "agent",
+        "sessions.changed",
+        "session.message",
+    ];
+
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Tick { .. } => "tick",
+            Self::Presence(..) => "presence",
+            Self::Health(..) => "health",
+            Self::Shutdown { .. } => "shutdown",
+            Self::Chat(_) => "chat",
+            Self::Agent(_) => "agent",
+            Self::SessionsChanged(_) => "sessions.changed",
+            Self::SessionMessage(_) => "session.message",
+        }
+    }
+
+    /// The scope that the receiving operator needs. Nodes get only what needs none.
+    #[must_use]
+    pub const fn guard(&self) -> Option<Scope> {
+        match self {
+            Self::Tick { .. } | Self::Health(..) | Self::Shutdown { .. } => None,
+            Self::Presence(..)
+            | Self::Chat(_)
+            | Self::Agent(_)
+            | Self::SessionsChanged(_)
+            | Self::SessionMessage(_) => Some(Scope::Read),
+        }
+    }
+
+    #[must_use]
+    pub fn audience(&self) -> Audience {
+        match self {
+            Self::SessionsChanged(_) => Audience::SessionSubscribers,
+            Self::SessionMessage(message) => Audience::MessageSubscribers(message.session_key.clone()),
+            _ => Audience::Everyone,
+        }
+    }
+
+    /// Whether a slow reader may miss it: a later one says the same or more.
+    #[must_use]
+    pub fn is_droppable(&self) -> bool {
+        match self {
+            Self::Tick { .. } | Self::Presence(..) | Self::Health(..) | Self::Agent(_) => true,
+            Self::Chat(event) => matches!(event.state, ChatState::Delta { .. } | ChatState::Status { .. }),
+            Self::Shutdown { .. } | Self::SessionsChanged(_) | Self::SessionMessage(_) => false,
+        }
+    }
+
+    /// Serialises once for all receivers: everything but the receiver's own `seq`.
+    ///
+    /// # Errors
+    /// If a payload does not serialise, which is our fault.
+    pub fn encode(&self) -> Result<EncodedEvent, serde_json::Error> {
+        let (payload, state_version) = match self {
+            Self::Tick { ts } => (to_json(&serde_json::json!({ "ts": ts }))?, None),
+            Self::Presence(presence, version) => {
+                (to_json(&serde_json::json!({ "presence": presence }))?, Some(version))
+            }
+            Self::Health(health, version) => (to_json(health)?, Some(version)),
+            Self::Shutdown { reason } => (to_json(&serde_json::json!({ "reason": reason }))?, None),
+            Self::Chat(event) => (to_json(event)?, None),
+            Self::Agent(event) => (to_json(event)?, None),
+            Self::SessionsChanged(changed) => (to_json(changed)?, None),
+            Self::SessionMessage(message) => (to_json(message)?, None),
+        };
+        let tail = match state_version {
+            Some(version) => format!(r#","stateVersion":{}}}"#, to_json(version)?),
+            None => "}".to_owned(),
+        };
+        Ok(EncodedEvent { head: format!(r#"{{"type":"event","event":"{}","payload":{payload}"#, self.name()), tail })
+    }
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
+    serde_json::to_string(value)
+}
+
+/// An event without its `seq`, shared by all receivers.
+#[derive(Debug)]
+pub struct EncodedEvent {
+    head: String,
+    tail: String,
+}
+
+impl EncodedEvent {
+    /// The frame for a receiver whose counter stands at `seq`; `None` for events outside the count.
+    #[must_use]
+    pub fn frame(&self, seq: Option<u64>) -> String {
+        match seq {
+            Some(seq) => format!("{}{}{seq}{}", self.head, r#","seq":"#, self.tail),
+            None => format!("{}{}", self.head, self.tail),
+        }
+    }
+
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.head.len() + self.tail.len()
+    }
+
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_carries_its_seq_and_state_version() {
+        let version = StateVersion { presence: 2, health: 3 };
+        let encoded = Event::Presence(Vec::new(), version).encode().unwrap();
+        let frame: serde_json::Value = serde_json::from_str(&encoded.frame(Some(9))).unwrap();
+        assert_eq!(frame["seq"], 9);
+        assert_eq!(frame["stateVersion"]["health"], 3);
+        assert_eq!(frame["payload"]["presence"], serde_json::json!([]));
+        let bare: serde_json::Value = serde_json::from_str(&encoded.frame(None)).unwrap();
+        assert!(bare.get("seq").is_none());
+    }
+}

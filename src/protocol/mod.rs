@@ -1,0 +1,74 @@
+//! The wire types of OpenClaw's Gateway protocol 4, and nothing else: no I/O, no state, no policy.
+//!
+//! `frame`, `handshake`, `access`, `error` and `event` are the envelope; then one file a family of methods. A method is
+//! a type that implements [`Method`]; its handler lives in `rpc/<family>.rs` under the same name. Unknown fields are
+//! accepted everywhere (newer clients send more), types and sizes are not negotiable.
+
+pub mod access;
+pub mod agents;
+pub mod channels;
+pub mod chat;
+pub mod config;
+pub mod error;
+pub mod event;
+pub mod frame;
+pub mod handshake;
+pub mod logs;
+pub mod models;
+pub mod nodes;
+pub mod presence;
+pub mod sessions;
+pub mod system;
+pub mod users;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use access::{Access, Role, Scope};
+pub use error::{ErrorCode, ErrorShape};
+pub use event::Event;
+
+/// The version that this gateway speaks.
+pub const PROTOCOL_VERSION: u32 = 4;
+/// The oldest version that a probe or a node may offer.
+pub const MINIMUM_PROBE_VERSION: u32 = 3;
+/// Largest frame before authentication, in bytes.
+pub const MAX_FRAME_BEFORE_AUTH: usize = 64 * 1024;
+/// Largest frame after authentication, in bytes.
+pub const MAX_PAYLOAD: usize = 25 * 1024 * 1024;
+/// What may wait for one slow client, in bytes.
+pub const MAX_BUFFERED: usize = 50 * 1024 * 1024;
+/// The interval of the `tick` event, in milliseconds.
+pub const TICK_INTERVAL_MS: u64 = 30_000;
+/// How long a reply stays known by its idempotency key, in milliseconds.
+pub const DEDUPE_TTL_MS: u64 = 300_000;
+
+/// A method of the protocol: its name, who may call it, what it takes and what it answers.
+pub trait Method {
+    const NAME: &'static str;
+    const ACCESS: Access;
+    /// Absent params are read as `{}`.
+    type Params: DeserializeOwned + Send;
+    type Reply: Serialize + Send;
+}
+
+/// Declares a method type in one line a fact.
+macro_rules! method {
+    ($(#[$doc:meta])* $type:ident = $name:literal, $access:expr, $params:ty => $reply:ty) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $type;
+
+        impl $crate::protocol::Method for $type {
+            const NAME: &'static str = $name;
+            const ACCESS: $crate::protocol::Access = $access;
+            type Params = $params;
+            type Reply = $reply;
+        }
+    };
+}
+pub(crate) use method;
+
+/// Params of a method that takes none. Whatever is sent is ignored, as long as it is an object.
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize)]
+pub struct NoParams {}

@@ -1,0 +1,198 @@
+//! `health`, `status`, `gateway.identity.get`, `last-heartbeat` (protocol §6, "Health/system").
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Access, NoParams, Scope, method};
+
+#[derive(Debug, Default, Deserialize)]
+pub struct HealthParams {
+    #[serde(default)]
+    pub probe: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HealthReply {
+    pub ok: bool,
+    pub ts: u64,
+    pub duration_ms: u64,
+    pub channels: BTreeMap<String, Value>,
+    pub channel_order: Vec<String>,
+    pub channel_labels: BTreeMap<String, String>,
+    /// 0: no heartbeat runs.
+    pub heartbeat_seconds: u64,
+    pub default_agent_id: String,
+    pub agents: Vec<AgentHealth>,
+    pub sessions: SessionCount,
+    /// Ours: what the tailnet node is doing. Absent where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tailnet: Option<TailnetHealth>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentHealth {
+    pub agent_id: String,
+    pub is_default: bool,
+    pub heartbeat: HeartbeatHealth,
+    pub sessions: SessionCount,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeartbeatHealth {
+    pub enabled: bool,
+    pub every: &'static str,
+    pub every_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct SessionCount {
+    /// Where they are stored; empty for a caller without `operator.admin`.
+    pub path: String,
+    pub count: u64,
+    pub recent: Vec<RecentSession>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecentSession {
+    pub key: String,
+    pub updated_at: u64,
+    /// Milliseconds since then.
+    pub age: u64,
+}
+
+/// The node's state in the words of `tailscale status`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TailnetHealth {
+    /// `Starting`, `NeedsLogin`, `NeedsMachineAuth`, `Running` or `Stopped`.
+    pub state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+method!(
+    /// Skips role and scope checks.
+    Health = "health", Access::Anyone, HealthParams => HealthReply
+);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusParams {
+    #[serde(default)]
+    pub include_channel_summary: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusReply {
+    pub runtime_version: String,
+    pub heartbeat: HeartbeatStatus,
+    pub channel_summary: Vec<String>,
+    pub queued_system_events: Vec<String>,
+    pub tasks: TaskCounts,
+    pub task_audit: TaskAudit,
+    pub sessions: SessionStatus,
+    pub uptime_ms: u64,
+    /// Resident memory and connections, for people who operate it.
+    pub process: ProcessStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tailnet: Option<TailnetHealth>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeartbeatStatus {
+    pub default_agent_id: String,
+    pub agents: Vec<Value>,
+}
+
+/// Runs in flight and finished, in the shape of OpenClaw's task table.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskCounts {
+    pub total: u64,
+    pub active: u64,
+    pub terminal: u64,
+    pub failures: u64,
+    pub by_status: BTreeMap<&'static str, u64>,
+    pub by_runtime: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TaskAudit {
+    pub total: u64,
+    pub warnings: u64,
+    pub errors: u64,
+    pub by_code: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SessionStatus {
+    pub paths: Vec<String>,
+    pub count: u64,
+    pub defaults: ModelDefaults,
+    pub recent: Vec<RecentSession>,
+    pub by_agent: Vec<AgentSessions>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelDefaults {
+    pub model_provider: String,
+    pub model: String,
+    pub context_tokens: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentSessions {
+    pub agent_id: String,
+    pub path: String,
+    pub count: u64,
+    pub recent: Vec<RecentSession>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProcessStatus {
+    pub pid: u32,
+    pub rss_bytes: u64,
+    pub connections: usize,
+}
+
+method!(Status = "status", Access::Operator(Scope::Read), StatusParams => StatusReply);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityReply {
+    /// Lowercase hex SHA-256 of the raw public key.
+    pub device_id: String,
+    /// Ed25519, base64url without padding.
+    pub public_key: String,
+}
+
+method!(
+    /// The gateway's own key pair.
+    GatewayIdentity = "gateway.identity.get", Access::Operator(Scope::Read), NoParams => IdentityReply
+);
+
+method!(
+    /// `null` until a heartbeat has run.
+    LastHeartbeat = "last-heartbeat", Access::Operator(Scope::Read), NoParams => Option<Value>
+);

@@ -1,0 +1,45 @@
+//! The only place where the errors of services become errors of the wire. The client is told what it can do; the
+//! cause goes to the log, once, here.
+
+use serde_json::json;
+
+use crate::protocol::{ErrorCode, ErrorShape};
+use crate::{agent, sessions, store};
+
+const RETRY_AFTER_MS: u64 = 1_000;
+
+impl From<sessions::KeyError> for ErrorShape {
+    fn from(error: sessions::KeyError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl From<store::Error> for ErrorShape {
+    fn from(error: store::Error) -> Self {
+        tracing::error!(%error, "the store failed");
+        match error {
+            store::Error::Full => Self::unavailable(error.to_string(), RETRY_AFTER_MS)
+                .with_details(json!({ "code": "STORAGE_FULL" })),
+            store::Error::Database(_)
+            | store::Error::Migration(_)
+            | store::Error::File { .. }
+            | store::Error::Corrupt(_) => {
+                Self::unavailable("the gateway could not use its database; see its log", RETRY_AFTER_MS)
+            }
+        }
+    }
+}
+
+impl From<agent::Error> for ErrorShape {
+    fn from(error: agent::Error) -> Self {
+        match error {
+            agent::Error::Store(error) => error.into(),
+            agent::Error::Limit(limit) => Self::unavailable(limit.to_string(), RETRY_AFTER_MS),
+            agent::Error::Stopping => Self::unavailable(error.to_string(), RETRY_AFTER_MS)
+                .with_details(json!({ "reason": "gateway-restarting" })),
+            agent::Error::UnknownAgent(_) => {
+                Self::new(ErrorCode::InvalidRequest, error.to_string()).with_details(json!({ "code": "UNKNOWN_AGENT_ID" }))
+            }
+        }
+    }
+}

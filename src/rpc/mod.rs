@@ -1,0 +1,116 @@
+//! The methods that the gateway serves: one table, and one file of handlers a family, named as in `protocol`.
+//!
+//! A handler sees its caller, one service and its decoded params, never the whole program. Role and scope are checked
+//! by the table before the params are decoded. `gateway::connection` is the caller; `app` fills the table.
+
+mod agents;
+mod channels;
+mod chat;
+mod config;
+mod error;
+mod logs;
+mod models;
+mod nodes;
+mod presence;
+mod sessions;
+mod system;
+mod table;
+mod users;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use presence::Presence;
+pub use system::{System, TailnetView};
+pub use table::{Answer, Dispatch, Table};
+
+use crate::agent::Agent;
+use crate::auth::Caller;
+use crate::config::Paths;
+use crate::protocol::access::{Access, Scope};
+use crate::sessions::Sessions;
+use crate::store::{Database, GatewayIdentity};
+
+/// Most sessions that one connection may follow.
+const MAX_FOLLOWED: usize = 256;
+
+/// What a handler knows of the connection that it answers.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub caller: Arc<Caller>,
+    pub subscriptions: Arc<Subscriptions>,
+}
+
+/// What a connection asked to be told, beyond what everybody is told.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    session_list: AtomicBool,
+    messages: RwLock<HashSet<String>>,
+}
+
+impl Subscriptions {
+    pub fn follow_session_list(&self) {
+        self.session_list.store(true, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn follows_session_list(&self) -> bool {
+        self.session_list.load(Ordering::Relaxed)
+    }
+
+    /// Returns false when the connection follows too many already.
+    #[must_use]
+    pub fn follow_messages(&self, key: &str) -> bool {
+        let mut followed = self.messages.write().unwrap_or_else(PoisonError::into_inner);
+        if followed.len() >= MAX_FOLLOWED && !followed.contains(key) {
+            return false;
+        }
+        followed.insert(key.to_owned());
+        true
+    }
+
+    pub fn unfollow_messages(&self, key: &str) {
+        self.messages.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
+    #[must_use]
+    pub fn follows_messages(&self, key: &str) -> bool {
+        self.messages.read().unwrap_or_else(PoisonError::into_inner).contains(key)
+    }
+}
+
+/// Everything that handlers need, taken apart when the table is filled: each family keeps its own part.
+#[derive(Debug, Clone)]
+pub struct Services {
+    pub agent: Agent,
+    pub sessions: Sessions,
+    pub system: System,
+    pub presence: Presence,
+    pub database: Database,
+    pub identity: Arc<GatewayIdentity>,
+    pub paths: Paths,
+}
+
+impl Services {
+    /// The table of everything that is served.
+    #[must_use]
+    pub fn table(self) -> Table {
+        let mut table = Table::default();
+        system::register(&mut table, &self.system, &self.identity);
+        presence::register(&mut table, &self.presence);
+        config::register(&mut table, &self.paths);
+        channels::register(&mut table);
+        agents::register(&mut table, &self.agent, &self.sessions);
+        models::register(&mut table, &self.agent);
+        nodes::register(&mut table, &self.database);
+        logs::register(&mut table, self.paths.logs_dir());
+        sessions::register(&mut table, &self.sessions);
+        chat::register(&mut table, &self.agent, &self.sessions);
+        users::register(&mut table);
+        table
+    }
+}
+
+/// What a method that is in no table asks for: the scope check comes before the look-up (protocol §1).
+const UNKNOWN_METHOD_ACCESS: Access = Access::Operator(Scope::Admin);

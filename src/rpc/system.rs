@@ -1,0 +1,166 @@
+//! `health`, `status`, `gateway.identity.get`, `last-heartbeat`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio::sync::watch;
+
+use super::{Context, Table};
+use crate::agent::Agent;
+use crate::clock::now_ms;
+use crate::protocol::access::Scope;
+use crate::protocol::system::{
+    AgentHealth, AgentSessions, GatewayIdentity as GatewayIdentityMethod, Health, HealthParams, HealthReply,
+    HeartbeatHealth, HeartbeatStatus, IdentityReply, LastHeartbeat, ProcessStatus, SessionCount, SessionStatus, Status,
+    StatusParams, StatusReply, TailnetHealth, TaskAudit, TaskCounts,
+};
+use crate::protocol::{ErrorShape, NoParams};
+use crate::sessions::Sessions;
+use crate::store::{GatewayIdentity, RunStatus};
+
+/// What the tailnet node does, as clients are shown it; `None` where there is none.
+pub type TailnetView = watch::Receiver<Option<TailnetHealth>>;
+
+/// How the gateway is.
+#[derive(Debug, Clone)]
+pub struct System {
+    agent: Agent,
+    sessions: Sessions,
+    tailnet: TailnetView,
+    started: Instant,
+    connections: Arc<AtomicUsize>,
+}
+
+impl System {
+    #[must_use]
+    pub fn new(agent: Agent, sessions: Sessions, tailnet: TailnetView, connections: Arc<AtomicUsize>) -> Self {
+        Self { agent, sessions, tailnet, started: Instant::now(), connections }
+    }
+
+    #[must_use]
+    pub fn uptime_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// `shows_paths` for admins.
+    ///
+    /// # Errors
+    /// The database could not be read: the gateway is not healthy then, and says so.
+    pub async fn health(&self, shows_paths: bool) -> Result<HealthReply, ErrorShape> {
+        let begun = Instant::now();
+        let sessions = redacted(self.sessions.count().await?, shows_paths);
+        let agent_id = self.agent.settings().agent_id.clone();
+        Ok(HealthReply {
+            ok: true,
+            ts: now_ms(),
+            duration_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            channels: BTreeMap::new(),
+            channel_order: Vec::new(),
+            channel_labels: BTreeMap::new(),
+            heartbeat_seconds: 0,
+            default_agent_id: agent_id.clone(),
+            agents: vec![AgentHealth {
+                agent_id,
+                is_default: true,
+                heartbeat: HeartbeatHealth { enabled: false, every: "disabled", every_ms: None },
+                sessions: sessions.clone(),
+            }],
+            sessions,
+            tailnet: self.tailnet.borrow().clone(),
+        })
+    }
+
+    async fn status(&self, shows_paths: bool) -> Result<StatusReply, ErrorShape> {
+        let sessions = redacted(self.sessions.count().await?, shows_paths);
+        let agent_id = self.agent.settings().agent_id.clone();
+        let by_agent = AgentSessions {
+            agent_id: agent_id.clone(),
+            path: sessions.path.clone(),
+            count: sessions.count,
+            recent: sessions.recent.clone(),
+        };
+        Ok(StatusReply {
+            runtime_version: crate::VERSION.to_owned(),
+            heartbeat: HeartbeatStatus { default_agent_id: agent_id, agents: Vec::new() },
+            channel_summary: Vec::new(),
+            queued_system_events: Vec::new(),
+            tasks: task_counts(&self.agent.run_counts().await?),
+            task_audit: TaskAudit::default(),
+            sessions: SessionStatus {
+                paths: vec![sessions.path],
+                count: sessions.count,
+                defaults: self.agent.model_defaults(),
+                recent: sessions.recent,
+                by_agent: vec![by_agent],
+            },
+            uptime_ms: self.uptime_ms(),
+            process: ProcessStatus {
+                pid: std::process::id(),
+                rss_bytes: resident_bytes(),
+                connections: self.connections.load(Ordering::Relaxed),
+            },
+            tailnet: self.tailnet.borrow().clone(),
+        })
+    }
+}
+
+fn redacted(count: SessionCount, shows_paths: bool) -> SessionCount {
+    if shows_paths { count } else { SessionCount { path: String::new(), ..count } }
+}
+
+fn task_counts(counts: &[(RunStatus, u64)]) -> TaskCounts {
+    let of = |status| counts.iter().filter(|(other, _)| *other == status).map(|(_, count)| count).sum::<u64>();
+    let by_status = BTreeMap::from([
+        ("running", of(RunStatus::Running)),
+        ("succeeded", of(RunStatus::Ok)),
+        ("failed", of(RunStatus::Error)),
+        ("cancelled", of(RunStatus::Aborted)),
+        ("lost", of(RunStatus::Interrupted)),
+    ]);
+    let total = by_status.values().sum::<u64>();
+    let active = of(RunStatus::Running);
+    TaskCounts {
+        total,
+        active,
+        terminal: total - active,
+        failures: of(RunStatus::Error) + of(RunStatus::Interrupted),
+        by_status,
+        by_runtime: BTreeMap::from([("agent", total)]),
+    }
+}
+
+/// Of this process, by the kernel's own count; 0 where the kernel does not say.
+fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .unwrap_or(0);
+    pages * u64::try_from(rustix::param::page_size()).unwrap_or(4_096)
+}
+
+pub(super) fn register(table: &mut Table, system: &System, identity: &Arc<GatewayIdentity>) {
+    table.on(Health, system, health);
+    table.on(Status, system, status);
+    table.on(GatewayIdentityMethod, identity, identity_of);
+    table.on(LastHeartbeat, &(), last_heartbeat);
+}
+
+async fn health(system: System, context: Context, _: HealthParams) -> Result<HealthReply, ErrorShape> {
+    system.health(context.caller.may(Scope::Admin)).await
+}
+
+async fn status(system: System, context: Context, _: StatusParams) -> Result<StatusReply, ErrorShape> {
+    system.status(context.caller.may(Scope::Admin)).await
+}
+
+async fn identity_of(identity: Arc<GatewayIdentity>, _: Context, _: NoParams) -> Result<IdentityReply, ErrorShape> {
+    Ok(IdentityReply { device_id: identity.device_id(), public_key: identity.public_key() })
+}
+
+/// No heartbeat has run: the scheduler is not built yet.
+async fn last_heartbeat((): (), _: Context, _: NoParams) -> Result<Option<Value>, ErrorShape> {
+    Ok(None)
+}

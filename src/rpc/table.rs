@@ -1,0 +1,173 @@
+//! Name -> access, params type, handler.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use futures_util::future::{BoxFuture, FutureExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::{Context, UNKNOWN_METHOD_ACCESS};
+use crate::protocol::access::permits;
+use crate::protocol::frame::{Request, decode, response};
+use crate::protocol::{Access, ErrorCode, ErrorShape, Method, Role};
+
+/// A response frame, and the second one that some methods owe.
+pub struct Answer {
+    pub frame: String,
+    pub error: Option<ErrorShape>,
+    pub then: Option<BoxFuture<'static, String>>,
+}
+
+/// What came of handing a request to the table.
+pub enum Dispatch {
+    /// Answered without a handler.
+    Refused { frame: String, error: ErrorShape, wrong_role: bool },
+    Started(BoxFuture<'static, Answer>),
+}
+
+type Handler = Box<dyn Fn(Context, Box<RawValue>, Option<Box<RawValue>>) -> BoxFuture<'static, Answer> + Send + Sync>;
+
+struct Entry {
+    access: Access,
+    handler: Handler,
+}
+
+#[derive(Default)]
+pub struct Table {
+    entries: BTreeMap<&'static str, Entry>,
+}
+
+impl Table {
+    /// Serves `M` by `handler`, which is given a clone of `service`.
+    ///
+    /// # Panics
+    /// If the name is served already: that shows at the first start.
+    pub fn on<M, S, H, F>(&mut self, _method: M, service: &S, handler: H)
+    where
+        M: Method,
+        S: Clone + Send + Sync + 'static,
+        H: Fn(S, Context, M::Params) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = Result<M::Reply, ErrorShape>> + Send + 'static,
+    {
+        let service = service.clone();
+        self.insert(M::NAME, M::ACCESS, move |context, id, params| {
+            let service = service.clone();
+            async move {
+                let result = match decode::<M::Params>(M::NAME, params.as_deref()) {
+                    Ok(params) => handler(service, context, params).await,
+                    Err(error) => Err(error),
+                };
+                answer(&id, result)
+            }
+            .boxed()
+        });
+    }
+
+    /// Serves a method that owes two responses with one id: the first at once, the second when its future ends.
+    ///
+    /// # Panics
+    /// As [`Table::on`].
+    pub fn on_twice<P, A, B, S, H, F>(&mut self, name: &'static str, access: Access, service: &S, handler: H)
+    where
+        P: DeserializeOwned + Send,
+        A: Serialize + Send,
+        B: Serialize + Send + 'static,
+        S: Clone + Send + Sync + 'static,
+        H: Fn(S, Context, P) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = Result<TwoReplies<A, B>, ErrorShape>> + Send + 'static,
+    {
+        let service = service.clone();
+        self.insert(name, access, move |context, id, params| {
+            let service = service.clone();
+            async move {
+                let result = match decode::<P>(name, params.as_deref()) {
+                    Ok(params) => handler(service, context, params).await,
+                    Err(error) => Err(error),
+                };
+                match result {
+                    Ok(TwoReplies { first: Some(first), second }) => {
+                        let mut answer = answer(&id, Ok(first));
+                        answer.then = Some(second.map(move |second| response(&id, second.as_ref())).boxed());
+                        answer
+                    }
+                    Ok(TwoReplies { first: None, second }) => answer(&id, second.await),
+                    Err(error) => answer::<()>(&id, Err(error)),
+                }
+            }
+            .boxed()
+        });
+    }
+
+    fn insert(
+        &mut self,
+        name: &'static str,
+        access: Access,
+        handler: impl Fn(Context, Box<RawValue>, Option<Box<RawValue>>) -> BoxFuture<'static, Answer>
+        + Send
+        + Sync
+        + 'static,
+    ) {
+        let before = self.entries.insert(name, Entry { access, handler: Box::new(handler) });
+        assert!(before.is_none(), "{name} is registered twice");
+    }
+
+    /// The names in `hello-ok`.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        self.entries.keys().copied().collect()
+    }
+
+    /// Checks role and scope, then starts the handler.
+    #[must_use]
+    pub fn dispatch(&self, context: Context, request: Request) -> Dispatch {
+        let entry = self.entries.get(request.method.as_str());
+        let access = entry.map_or(UNKNOWN_METHOD_ACCESS, |entry| entry.access);
+        let refused = |error: ErrorShape, wrong_role| Dispatch::Refused {
+            frame: response::<()>(&request.id, Err(&error)),
+            error,
+            wrong_role,
+        };
+        if let Err((error, wrong_role)) = check(&context, access) {
+            return refused(error, wrong_role);
+        }
+        match entry {
+            Some(entry) => Dispatch::Started((entry.handler)(context, request.id, request.params)),
+            None => refused(ErrorShape::invalid(format!("unknown method: {}", request.method)), false),
+        }
+    }
+}
+
+/// The two replies of one request. Without a first there is only the second: the run was known already.
+pub struct TwoReplies<A, B> {
+    pub first: Option<A>,
+    pub second: BoxFuture<'static, Result<B, ErrorShape>>,
+}
+
+fn answer<T: Serialize>(id: &RawValue, result: Result<T, ErrorShape>) -> Answer {
+    Answer { frame: response(id, result.as_ref()), error: result.err(), then: None }
+}
+
+fn check(context: &Context, access: Access) -> Result<(), (ErrorShape, bool)> {
+    let Access::Operator(scope) = access else {
+        return Ok(());
+    };
+    let caller = &context.caller;
+    if caller.role() != Role::Operator {
+        return Err((ErrorShape::invalid(format!("unauthorized role: {}", caller.role().as_str())), true));
+    }
+    if permits(caller.scopes(), scope) {
+        return Ok(());
+    }
+    let details = json!({ "code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope] });
+    Err((ErrorShape::new(ErrorCode::Forbidden, format!("missing scope: {scope}")).with_details(details), false))
+}
+
+impl std::fmt::Debug for Table {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_set().entries(self.entries.keys()).finish()
+    }
+}
+

@@ -1,0 +1,92 @@
+//! Session keys: `agent:<agent>:<rest>` is canonical, `main` and bare names are short for it (protocol §6).
+
+use std::fmt;
+
+/// Longest key, in bytes.
+const MAX_LENGTH: usize = 512;
+pub const MAIN: &str = "main";
+
+/// A canonical key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SessionKey(String);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    #[error("session key must not be empty")]
+    Empty,
+    #[error("session key is longer than {MAX_LENGTH} bytes")]
+    TooLong,
+    #[error("session key holds a control character")]
+    ControlCharacter,
+    #[error("session key names no agent: want agent:<agent>:<rest>")]
+    NoAgent,
+}
+
+impl SessionKey {
+    /// # Errors
+    /// The text is no key.
+    pub fn parse(text: &str, default_agent: &str) -> Result<Self, KeyError> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(KeyError::Empty);
+        }
+        if text.len() > MAX_LENGTH {
+            return Err(KeyError::TooLong);
+        }
+        if text.chars().any(char::is_control) {
+            return Err(KeyError::ControlCharacter);
+        }
+        let Some(rest) = text.strip_prefix("agent:") else {
+            return Ok(Self(format!("agent:{default_agent}:{text}")));
+        };
+        match rest.split_once(':') {
+            Some((agent, rest)) if !agent.is_empty() && !rest.is_empty() => Ok(Self(text.to_owned())),
+            _ => Err(KeyError::NoAgent),
+        }
+    }
+
+    /// The main conversation of an agent.
+    #[must_use]
+    pub fn main_of(agent: &str) -> Self {
+        Self(format!("agent:{agent}:{MAIN}"))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn agent(&self) -> &str {
+        self.0.split(':').nth(1).unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn is_main(&self) -> bool {
+        self.0.splitn(3, ':').nth(2) == Some(MAIN)
+    }
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_names_become_canonical() {
+        let key = |text| SessionKey::parse(text, "main").map(|key| key.0);
+        assert_eq!(key("main").unwrap(), "agent:main:main");
+        assert_eq!(key(" work ").unwrap(), "agent:main:work");
+        assert_eq!(key("agent:other:x:y").unwrap(), "agent:other:x:y");
+        assert_eq!(key("agent:other").unwrap_err(), KeyError::NoAgent);
+        assert_eq!(key("  ").unwrap_err(), KeyError::Empty);
+        assert_eq!(key("a\u{0}b").unwrap_err(), KeyError::ControlCharacter);
+        assert_eq!(key(&"x".repeat(600)).unwrap_err(), KeyError::TooLong);
+        assert!(SessionKey::parse("main", "main").unwrap().is_main());
+    }
+}

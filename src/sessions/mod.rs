@@ -1,0 +1,211 @@
+//! Conversations: their keys, their list, their transcripts. What runs in them is `agent`'s; how they are stored is
+//! `store`'s. Called by `rpc` and by `agent`.
+
+mod keys;
+mod rows;
+
+use std::sync::Arc;
+
+pub use keys::{KeyError, MAIN, SessionKey};
+pub use rows::message_row;
+
+use crate::clock::now_ms;
+use crate::protocol::chat::{HistoryReply, PendingInput, PendingInputs};
+use crate::protocol::sessions::{ListParams, ListReply, SessionRow};
+use crate::protocol::system::{ModelDefaults, RecentSession, SessionCount};
+use crate::store::{Database, Error, MessageFilter, SessionFilter, StoredSession};
+
+const DEFAULT_LIST: u32 = 100;
+const MAX_LIST: u32 = 1_000;
+const DEFAULT_HISTORY: u32 = 200;
+const MAX_HISTORY: u32 = 1_000;
+const RECENT: u32 = 5;
+
+/// What runs in a session right now. Answered by the agent.
+pub trait ActiveRuns: Send + Sync + 'static {
+    /// Run ids, oldest first; those after the first wait for their turn.
+    fn of_session(&self, key: &str) -> Vec<String>;
+}
+
+#[derive(Clone)]
+pub struct Sessions {
+    database: Database,
+    runs: Arc<dyn ActiveRuns>,
+    defaults: ModelDefaults,
+    default_agent: String,
+    /// Shown to admins.
+    path: String,
+}
+
+impl Sessions {
+    #[must_use]
+    pub fn new(
+        database: Database,
+        runs: Arc<dyn ActiveRuns>,
+        defaults: ModelDefaults,
+        default_agent: String,
+        path: String,
+    ) -> Self {
+        Self { database, runs, defaults, default_agent, path }
+    }
+
+    /// # Errors
+    /// The text is no key.
+    pub fn key(&self, text: &str) -> Result<SessionKey, KeyError> {
+        SessionKey::parse(text, &self.default_agent)
+    }
+
+    #[must_use]
+    pub const fn defaults(&self) -> &ModelDefaults {
+        &self.defaults
+    }
+
+    /// # Errors
+    /// The database could not be read.
+    pub async fn list(&self, params: &ListParams) -> Result<ListReply, Error> {
+        let now = now_ms();
+        let limit = params.limit.unwrap_or(DEFAULT_LIST).clamp(1, MAX_LIST);
+        let offset = params.offset.unwrap_or(0);
+        let filter = SessionFilter {
+            agent_id: params.agent_id.clone(),
+            search: params.search.clone().filter(|search| !search.trim().is_empty()),
+            updated_since: params.active_minutes.map(|minutes| now.saturating_sub(minutes.saturating_mul(60_000))),
+            limit,
+            offset,
+        };
+        let (stored, total) = self.database.sessions(&filter).await?;
+        let mut sessions = Vec::with_capacity(stored.len());
+        for session in stored {
+            sessions.push(self.row(session, params.include_derived_titles, params.include_last_message).await?);
+        }
+        let shown = offset + sessions.len() as u64;
+        let has_more = shown < total;
+        Ok(ListReply {
+            ts: now,
+            path: self.path.clone(),
+            count: sessions.len(),
+            total_count: total,
+            limit_applied: limit,
+            next_offset: has_more.then_some(shown),
+            has_more,
+            defaults: self.defaults.clone(),
+            sessions,
+        })
+    }
+
+    /// # Errors
+    /// The database could not be read.
+    pub async fn describe(&self, key: &SessionKey, title: bool, last: bool) -> Result<Option<SessionRow>, Error> {
+        match self.database.session(key.as_str()).await? {
+            Some(session) => Ok(Some(self.row(session, title, last).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn row(&self, session: StoredSession, with_title: bool, with_last: bool) -> Result<SessionRow, Error> {
+        let derived_title = if with_title { self.first_text(&session.key).await? } else { None };
+        let last_message_preview = if with_last { self.last_text(&session.key).await? } else { None };
+        let active_run_ids = self.runs.of_session(&session.key);
+        let is_main = session.key.splitn(3, ':').nth(2) == Some(MAIN);
+        Ok(SessionRow {
+            kind: "direct",
+            is_main,
+            label: session.label,
+            derived_title,
+            last_message_preview,
+            session_id: session.session_id,
+            updated_at: session.updated_at,
+            archived: false,
+            pinned: false,
+            unread: false,
+            model_provider: self.defaults.model_provider.clone(),
+            model: self.defaults.model.clone(),
+            last_run_id: session.last_run_id,
+            snapshot_at: now_ms(),
+            has_active_run: !active_run_ids.is_empty(),
+            active_run_ids,
+            agent_id: session.agent_id,
+            key: session.key,
+        })
+    }
+
+    async fn first_text(&self, key: &str) -> Result<Option<String>, Error> {
+        let (messages, _) = self.database.messages(key, MessageFilter::After { seq: 0, limit: 1 }).await?;
+        Ok(messages.first().map(|message| rows::title(&message.text)))
+    }
+
+    async fn last_text(&self, key: &str) -> Result<Option<String>, Error> {
+        let (messages, _) = self.database.messages(key, MessageFilter::Newest { limit: 1, offset: 0 }).await?;
+        Ok(messages.last().map(|message| rows::preview(&message.text)))
+    }
+
+    /// A part of a transcript. `shown_key` is echoed as the client sent it; `after` asks for what came later than
+    /// that seq.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub async fn history(
+        &self,
+        key: &SessionKey,
+        shown_key: String,
+        limit: Option<u32>,
+        offset: u64,
+        after: Option<u64>,
+    ) -> Result<HistoryReply, Error> {
+        let limit = limit.unwrap_or(DEFAULT_HISTORY).clamp(1, MAX_HISTORY);
+        let filter = match after {
+            Some(seq) => MessageFilter::After { seq, limit },
+            None => MessageFilter::Newest { limit, offset },
+        };
+        let (stored, total) = self.database.messages(key.as_str(), filter).await?;
+        let info = self.describe(key, false, false).await?;
+        let shown = offset + stored.len() as u64;
+        let has_more = after.is_none() && shown < total;
+        let last_seq = stored.last().map_or(after.unwrap_or(0), |message| message.seq);
+        let waiting: Vec<PendingInput> = self
+            .runs
+            .of_session(key.as_str())
+            .into_iter()
+            .skip(1)
+            .map(|run_id| PendingInput { run_id })
+            .collect();
+        Ok(HistoryReply {
+            kind: after.map(|_| "delta"),
+            session_key: shown_key,
+            session_id: info.as_ref().map(|info| info.session_id.clone()),
+            messages: stored.iter().map(message_row).collect(),
+            pending_inputs: PendingInputs { total: waiting.len(), items: waiting },
+            delta_cursor: last_seq.to_string(),
+            next_offset: has_more.then_some(shown),
+            has_more,
+            total_messages: total,
+            defaults: self.defaults.clone(),
+            session_info: info,
+        })
+    }
+
+    /// For `health` and `status`: how many there are and the latest.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub async fn count(&self) -> Result<SessionCount, Error> {
+        let filter = SessionFilter { limit: RECENT, ..SessionFilter::default() };
+        let (recent, count) = self.database.sessions(&filter).await?;
+        let now = now_ms();
+        let recent = recent
+            .into_iter()
+            .map(|session| RecentSession {
+                age: now.saturating_sub(session.updated_at),
+                updated_at: session.updated_at,
+                key: session.key,
+            })
+            .collect();
+        Ok(SessionCount { path: self.path.clone(), count, recent })
+    }
+}
+
+impl std::fmt::Debug for Sessions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Sessions").field("path", &self.path).finish_non_exhaustive()
+    }
+}

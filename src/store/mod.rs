@@ -1,0 +1,110 @@
+//! What outlives the process: the database, and small private files.
+//!
+//! The SQL is here and nowhere else, one file a subject; callers in `sessions`, `agent` and `auth` see typed rows. The
+//! database is SQLite with a write-ahead log and `synchronous=FULL`: when a call that writes has returned, what it
+//! wrote survives a kill and a power cut.
+
+mod conversations;
+mod devices;
+mod files;
+mod identity;
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+
+pub use conversations::{
+    Acceptance, MessageFilter, NewInput, RunEnd, RunStatus, SessionFilter, StoredMessage, StoredRun, StoredSession,
+};
+pub use devices::{DeviceRecord, DeviceRole, NewDevice};
+pub use files::{create_private_folder, lock_folder, write_private_file};
+pub use identity::GatewayIdentity;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nothing was stored; what was stored before is intact.
+    #[error("the disk is full: nothing was stored; free some space and send it again")]
+    Full,
+    #[error("the database could not do that: {0}")]
+    Database(#[source] sqlx::Error),
+    #[error("the database could not be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    #[error("{what}: {source}")]
+    File { what: String, source: std::io::Error },
+    #[error("{0} holds something that this version does not understand")]
+    Corrupt(&'static str),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        // SQLite's primary result code 13 is SQLITE_FULL; an ENOSPC while extending the log reads as SQLITE_IOERR (10).
+        let primary = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .and_then(|code| code.parse::<u32>().ok())
+            .map(|code| code & 0xff);
+        match primary {
+            Some(13 | 10) => Self::Full,
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// A handle to the database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// One connection: SQLite has one writer, and waiting here is fairer than its busy loop.
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+const READERS: u32 = 2;
+
+impl Database {
+    /// Opens or creates the database and brings its schema up to date.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or was written by a newer version.
+    pub async fn open(path: &Path) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await?;
+        files::make_private(path)?;
+        sqlx::migrate!("src/store/migrations").run(&writer).await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_lazy_with(options.read_only(true));
+        Ok(Self { writer, readers })
+    }
+
+    /// Waits for writes under way and folds the write-ahead log into the file.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        if let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await {
+            tracing::warn!(%error, "the write-ahead log stays beside the database; nothing is lost");
+        }
+        self.writer.close().await;
+    }
+}
+
+/// SQLite's integers are signed; times and counts of ours never reach the sign bit.
+fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn from_sql(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}
