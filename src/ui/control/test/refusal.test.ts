@@ -1,0 +1,33 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { identityRefusal, refusalOf } from "../src/gateway/refusal.ts";
+
+const refused = (code: string, more: object = {}, retryAfterMs?: number) =>
+  refusalOf({ message: "no", details: { code, ...more }, retryAfterMs }, false);
+
+test("a missing or wrong credential asks for the one the gateway wants", () => {
+  assert.equal(refused("AUTH_TOKEN_MISSING").ask, "token");
+  assert.equal(refused("AUTH_TOKEN_MISMATCH").ask, "token");
+  assert.equal(refused("AUTH_PASSWORD_MISSING").ask, "password");
+  assert.equal(refused("AUTH_PASSWORD_MISMATCH").ask, "password");
+  assert.equal(refused("DEVICE_IDENTITY_REQUIRED").ask, "token");
+});
+
+test("a lockout says how long", () => {
+  assert.match(refused("AUTH_RATE_LIMITED", {}, 300_000).sentence, /Wait 5 min/);
+});
+
+test("pairing names the command, and waits for its effect", () => {
+  const pairing = refused("PAIRING_REQUIRED", { requestId: "2f1c-77", reason: "not-paired" });
+  assert.equal(pairing.command, "tailclaw devices approve 2f1c-77");
+  assert.ok(pairing.pollMs);
+  assert.equal(refused("PAIRING_REQUIRED", { requestId: "x; rm -rf ~" }).command, "tailclaw devices list");
+});
+
+test("an unknown refusal passes the gateway's own words on", () => {
+  assert.match(refusalOf({ message: "because", details: undefined }, false).sentence, /because/);
+});
+
+test("a browser without a key is told what it needs", () => {
+  assert.match(identityRefusal("insecure-context").sentence, /https, on localhost, or from a device of the tailnet/);
+});
