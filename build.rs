@@ -7,7 +7,8 @@ use std::process::Command;
 const TAILNET: &str = "src/tailnet/libtailscale";
 const WEB_APP: &str = "src/ui/control";
 /// What the web app is made of; everything else beside it is made here.
-const WEB_APP_PARTS: [&str; 6] = ["index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src"];
+const WEB_APP_PARTS: [&str; 6] =
+    ["index.html", "package.json", "package-lock.json", "tsconfig.json", "vite.config.ts", "src"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -118,7 +119,15 @@ fn build_tailnet(module: &Path, out: &Path) {
         "-ldflags=-s -w -X tailscale.com/version.shortStamp={version} -X tailscale.com/version.longStamp={version}"
     );
     let built = go(module)
-        .args(["build", "-buildmode=c-archive", "-trimpath", "-buildvcs=false", &flags, "-tags", read("tags.txt").trim()])
+        .args([
+            "build",
+            "-buildmode=c-archive",
+            "-trimpath",
+            "-buildvcs=false",
+            &flags,
+            "-tags",
+            read("tags.txt").trim(),
+        ])
         .arg("-o")
         .arg(out)
         .arg(".")

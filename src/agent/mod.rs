@@ -118,7 +118,7 @@ impl Agent {
         self.announce(&input.key, "send", Some(&message));
         let limit = input.timeout.map_or(inner.settings.run_timeout, |wish| wish.min(inner.settings.run_timeout));
         let run = run::Run::new(Arc::clone(inner), input.key, input.run_id, message, limit);
-        inner.shutdown.spawn(run.to_the_end(slot));
+        inner.shutdown.spawn(run.finish(slot));
         Ok(Started::New(outcome))
     }
 

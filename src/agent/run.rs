@@ -65,7 +65,7 @@ impl Run {
     }
 
     /// Takes its turn, streams the answer, stores the end and tells everybody.
-    pub(super) async fn to_the_end(mut self, slot: Slot) {
+    pub(super) async fn finish(mut self, slot: Slot) {
         let started_at = now_ms();
         // The turn is held until the end is stored: the next run of the session sees this one's answer.
         let (end, _turn) = tokio::select! {
@@ -104,8 +104,10 @@ impl Run {
         // A message that waited its turn was stored before the answers to earlier ones; one that came later waits for
         // its own run. So: every answer, every earlier message, and at the end the one to answer.
         let earlier = messages.into_iter().filter(|message| is_answer(message) || message.seq < self.input.seq);
-        let mut turns: Vec<Turn> =
-            earlier.filter(|message| !message.text.is_empty()).map(|message| turn(message.role, message.text)).collect();
+        let mut turns: Vec<Turn> = earlier
+            .filter(|message| !message.text.is_empty())
+            .map(|message| turn(message.role, message.text))
+            .collect();
         turns.push(turn(self.input.role, self.input.text.clone()));
         Ok(Prompt { instructions: settings.instructions.clone(), turns })
     }

@@ -69,7 +69,8 @@ pub(super) fn print_tailnet(health: &TailnetHealth, port: u16, serves: bool, int
             }
         }
         ("Running", _, Some(name)) => {
-            let _ = writeln!(text, "  tailnet      joined as {name}; set gateway.bind to \"tailnet\" to be reached there");
+            let _ =
+                writeln!(text, "  tailnet      joined as {name}; set gateway.bind to \"tailnet\" to be reached there");
         }
         ("Stopped", ..) => {
             let reason = health.reason.as_deref().unwrap_or("stopped");

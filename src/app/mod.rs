@@ -101,7 +101,8 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let database = Database::open(&paths.database())
         .await
         .with_context(|| format!("the database {} cannot be opened", paths.database().display()))?;
-    let interrupted = database.mark_interrupted_runs(now_ms()).await?;
+    let word = "the gateway ended while this was being answered; send it again";
+    let interrupted = database.end_interrupted_runs(word, now_ms()).await?;
     if interrupted > 0 {
         tracing::warn!(runs = interrupted, "runs were cut off when the gateway last ended; their messages are kept");
     }
@@ -203,10 +204,9 @@ async fn bind(resolved: &Resolved) -> anyhow::Result<Vec<KernelListener>> {
                 address.port(),
                 address.ip()
             ),
-            std::io::ErrorKind::AddrNotAvailable => anyhow!(
-                "{} is no address of this machine: mend gateway.customBindHost",
-                address.ip()
-            ),
+            std::io::ErrorKind::AddrNotAvailable => {
+                anyhow!("{} is no address of this machine: mend gateway.customBindHost", address.ip())
+            }
             std::io::ErrorKind::PermissionDenied => anyhow!(
                 "port {} needs rights that this user does not have: choose one above 1023 with --port",
                 address.port()

@@ -88,10 +88,6 @@ impl Caller {
                 emails: vec![login.clone()],
             });
         }
-        self.owner_by_secret.then(|| Profile {
-            id: "gateway-owner".to_owned(),
-            display_name: None,
-            emails: Vec::new(),
-        })
+        self.owner_by_secret.then(|| Profile { id: "gateway-owner".to_owned(), display_name: None, emails: Vec::new() })
     }
 }

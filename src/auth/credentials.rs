@@ -1,8 +1,8 @@
 //! Which credential lets a connection in, and what to say when none does (protocol §3).
 
+use super::Refusal;
 use super::caller::AuthMethod;
 use super::settings::{Mode, Settings};
-use super::Refusal;
 use crate::protocol::handshake::{ClientMode, ConnectParams, Credentials};
 use crate::secret::Secret;
 

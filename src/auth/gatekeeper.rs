@@ -83,8 +83,7 @@ impl Gatekeeper {
         let rights = self.tailnet_rights(attempt.peer);
         let rights = rights.as_ref();
         let credential = self.credential(attempt, role, device.as_ref(), rights).await?;
-        let requested: Vec<Scope> =
-            attempt.params.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect();
+        let requested: Vec<Scope> = attempt.params.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect();
         match device {
             None => self.without_device(attempt, role, &credential, requested),
             Some(device) => self.with_device(attempt, role, &credential, requested, device).await,
@@ -95,7 +94,9 @@ impl Gatekeeper {
         let refused = |reason: &str| {
             Err(Refusal::new("CONTROL_UI_ORIGIN_NOT_ALLOWED", reason).detail("reason", json!(reason)).detail(
                 "remediationHint",
-                json!("open the Control UI from the gateway itself, or add the origin to gateway.controlUi.allowedOrigins"),
+                json!(
+                    "open the Control UI from the gateway itself, or add the origin to gateway.controlUi.allowedOrigins"
+                ),
             ))
         };
         let own_names = self.own_names.read().unwrap_or_else(PoisonError::into_inner);
@@ -187,12 +188,21 @@ impl Gatekeeper {
             return Refusal::credential("AUTH_UNAUTHORIZED", "tailscale_no_rights", message, step, false);
         }
         if tried_something {
-            let wait = self.throttle.failed(attempt.peer.address().ip(), Instant::now());
-            if wait > Duration::ZERO {
-                tokio::time::sleep(wait).await;
-            }
+            self.count_failure(attempt.peer).await;
         }
         credentials::refusal(&self.settings, attempt.params, attempt.peer.is_loopback())
+    }
+
+    pub(super) fn is_locked_out(&self, peer: &Peer) -> bool {
+        self.throttle.locked_for(peer.address().ip(), Instant::now()).is_some()
+    }
+
+    /// On loopback the answer to a failure waits; elsewhere failures add up to a lockout.
+    pub(super) async fn count_failure(&self, peer: &Peer) {
+        let wait = self.throttle.failed(peer.address().ip(), Instant::now());
+        if wait > Duration::ZERO {
+            tokio::time::sleep(wait).await;
+        }
     }
 
     /// A caller that presents no key keeps its scopes only where its path proves who it is (protocol §3).
@@ -269,11 +279,7 @@ impl Gatekeeper {
         })
     }
 
-    async fn pair(
-        &self,
-        request: &pairing::Request<'_>,
-        credential: &Credential<'_>,
-    ) -> Result<IssuedToken, Refusal> {
+    async fn pair(&self, request: &pairing::Request<'_>, credential: &Credential<'_>) -> Result<IssuedToken, Refusal> {
         if credential.method == AuthMethod::DeviceToken {
             let known = self.database.device_role(&request.device.id, request.role).await;
             let held = known.ok().flatten().map(|known| known.scopes).unwrap_or_default();
@@ -298,7 +304,8 @@ impl Gatekeeper {
             Peer::Tailnet { whois, .. } if self.settings.allow_tailscale => whois.clone(),
             _ => None,
         };
-        let owner_by_secret = whois.is_none() && credential.method.is_shared_secret() && is_web_ui(attempt.params.client.id);
+        let owner_by_secret =
+            whois.is_none() && credential.method.is_shared_secret() && is_web_ui(attempt.params.client.id);
         Caller { role, scopes, method: credential.method, device_id, whois, owner_by_secret }
     }
 }
@@ -311,9 +318,18 @@ fn requested_role(params: &ConnectParams) -> Result<Role, Refusal> {
     }
 }
 
-/// Never more than the rights, never more than was asked for.
+/// Never more than the rights, never more than was asked for. Who asks for `admin` asks for everything, and gets of
+/// it what the rights hold: a narrower session, not an empty one.
 fn within(requested: &[Scope], rights: &[Scope]) -> Vec<Scope> {
-    requested.iter().copied().filter(|scope| access::permits(rights, *scope)).collect()
+    let asked = requested.iter().copied().filter(|scope| access::permits(rights, *scope));
+    let implied = rights.iter().copied().filter(|scope| access::permits(requested, *scope));
+    let mut granted: Vec<Scope> = Vec::new();
+    for scope in asked.chain(implied) {
+        if !granted.contains(&scope) {
+            granted.push(scope);
+        }
+    }
+    granted
 }
 
 const fn is_web_ui(id: ClientId) -> bool {
@@ -321,4 +337,19 @@ const fn is_web_ui(id: ClientId) -> bool {
         id,
         ClientId::OpenclawControlUi | ClientId::OpenclawBrowserCopilot | ClientId::Webchat | ClientId::WebchatUi
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_are_what_was_asked_for_within_the_rights() {
+        use Scope::{Admin, Pairing, Read, Write};
+        assert_eq!(within(&[Admin], &[Read]), [Read]);
+        assert_eq!(within(&[Read, Write], &[Admin]), [Read, Write]);
+        assert_eq!(within(&[Write], &[Read]), [Read]);
+        assert_eq!(within(&[Pairing], &[Read, Write]), [Scope::Admin; 0]);
+        assert_eq!(within(&[], &[Admin]), [Scope::Admin; 0]);
+    }
 }

@@ -5,9 +5,9 @@
 
 use serde_json::json;
 
+use super::Refusal;
 use super::device::VerifiedDevice;
 use super::tailnet::Rights;
-use super::Refusal;
 use crate::net::Peer;
 use crate::protocol::handshake::ClientInfo;
 use crate::protocol::{Role, Scope, access};

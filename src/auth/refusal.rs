@@ -7,7 +7,8 @@ use crate::protocol::{ErrorCode, ErrorShape};
 /// Why somebody was not let in. The connection is closed with 1008 after the response.
 #[derive(Debug, Clone)]
 pub struct Refusal {
-    shape: ErrorShape,
+    /// Boxed: refusals are rare, and the way of those who are let in should stay light.
+    shape: Box<ErrorShape>,
     /// `details.code`.
     code: &'static str,
 }
@@ -15,13 +16,14 @@ pub struct Refusal {
 impl Refusal {
     #[must_use]
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { shape: ErrorShape::invalid(message).with_details(json!({ "code": code })), code }
+        let shape = ErrorShape::invalid(message).with_details(json!({ "code": code }));
+        Self { shape: Box::new(shape), code }
     }
 
     #[must_use]
     pub fn not_paired(code: &'static str, message: impl Into<String>) -> Self {
         let shape = ErrorShape::new(ErrorCode::NotPaired, message).with_details(json!({ "code": code }));
-        Self { shape, code }
+        Self { shape: Box::new(shape), code }
     }
 
     /// A failed or missing credential.
@@ -51,7 +53,7 @@ impl Refusal {
     /// The gateway itself could not decide.
     #[must_use]
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self { shape: ErrorShape::unavailable(message, 1_000), code: "UNAVAILABLE" }
+        Self { shape: Box::new(ErrorShape::unavailable(message, 1_000)), code: "UNAVAILABLE" }
     }
 
     #[must_use]
@@ -68,7 +70,7 @@ impl Refusal {
     }
 
     #[must_use]
-    pub const fn shape(&self) -> &ErrorShape {
+    pub fn shape(&self) -> &ErrorShape {
         &self.shape
     }
 }

@@ -28,10 +28,24 @@ pub struct WhoAmI {
     pub reason: String,
 }
 
+/// What the request's token turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bearer {
+    Missing,
+    Wrong,
+    Right(AuthMethod),
+    /// Not even looked at.
+    LockedOut,
+}
+
 impl Gatekeeper {
-    /// `bearer` is the token of the `Authorization` header, `proxied` whether headers of a proxy are on the request.
-    #[must_use]
-    pub fn whoami(&self, peer: &Peer, bearer: Option<&str>, proxied: bool) -> WhoAmI {
+    /// `bearer` is the token of the `Authorization` header, `proxied` whether headers of a proxy are on the request. A
+    /// wrong bearer is a failed attempt like any other.
+    pub async fn whoami(&self, peer: &Peer, bearer: Option<&str>, proxied: bool) -> WhoAmI {
+        let bearer = match bearer {
+            Some(bearer) => self.guess(peer, bearer).await,
+            None => Bearer::Missing,
+        };
         let (method, role, scopes, reason) = self.explain(peer, bearer, proxied);
         let whois = peer.whois();
         WhoAmI {
@@ -52,10 +66,23 @@ impl Gatekeeper {
         }
     }
 
+    async fn guess(&self, peer: &Peer, bearer: &str) -> Bearer {
+        if self.is_locked_out(peer) {
+            return Bearer::LockedOut;
+        }
+        match credentials::bearer(&self.settings, bearer) {
+            Some(method) => Bearer::Right(method),
+            None => {
+                self.count_failure(peer).await;
+                Bearer::Wrong
+            }
+        }
+    }
+
     fn explain(
         &self,
         peer: &Peer,
-        bearer: Option<&str>,
+        bearer: Bearer,
         proxied: bool,
     ) -> (Option<AuthMethod>, Option<Role>, Vec<Scope>, String) {
         let refused = |reason: String| (None, None, Vec::new(), reason);
@@ -63,16 +90,14 @@ impl Gatekeeper {
         if proxied && peer.whois().is_none() {
             return refused("a proxy stands between us, and what it says of you does not count".to_owned());
         }
-        if let Some(method) = bearer.and_then(|token| credentials::bearer(&self.settings, token)) {
+        if let Bearer::Right(method) = bearer {
             return operator(method, format!("the right gateway {}", method.as_str()));
         }
         if let Some(rights) = self.tailnet_rights(peer) {
             return match (rights.is_empty(), rights.operator.is_empty()) {
                 (true, _) => refused(rights.reason),
                 (false, true) => (Some(AuthMethod::Tailscale), Some(Role::Node), Vec::new(), rights.reason),
-                (false, false) => {
-                    (Some(AuthMethod::Tailscale), Some(Role::Operator), rights.operator, rights.reason)
-                }
+                (false, false) => (Some(AuthMethod::Tailscale), Some(Role::Operator), rights.operator, rights.reason),
             };
         }
         match &self.settings.mode {
@@ -80,7 +105,10 @@ impl Gatekeeper {
                 operator(AuthMethod::None, "gateway.auth.mode is \"none\" and you are on this machine".to_owned())
             }
             Mode::None => refused("gateway.auth.mode is \"none\", which is for this machine alone".to_owned()),
-            mode if bearer.is_some() => refused(format!("that is not the gateway {}", mode.name())),
+            mode if bearer == Bearer::Wrong => refused(format!("that is not the gateway {}", mode.name())),
+            _ if bearer == Bearer::LockedOut => {
+                refused("too many failed attempts from this address; try again in a few minutes".to_owned())
+            }
             mode => refused(format!("the gateway {} is needed on this path", mode.name())),
         }
     }

@@ -42,13 +42,7 @@ const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 64 * 1024;
 
 /// Runs the connection to its end.
-pub(super) async fn run(
-    stream: Guard<Stream>,
-    peer: Peer,
-    headers: Headers,
-    slot: AddressSlot,
-    gateway: Arc<Gateway>,
-) {
+pub(super) async fn run(stream: Guard<Stream>, peer: Peer, headers: Headers, slot: AddressSlot, gateway: Arc<Gateway>) {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)

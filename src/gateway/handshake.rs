@@ -150,9 +150,7 @@ async fn first_request(socket: &mut Socket) -> Result<Request, Failed> {
             let error = ErrorShape::invalid("invalid handshake: first request must be connect");
             Err(refuse(socket, &request.id, &error, None).await)
         }
-        Inbound::Answerable { id, problem } => {
-            Err(refuse(socket, &id, &ErrorShape::invalid(problem), None).await)
-        }
+        Inbound::Answerable { id, problem } => Err(refuse(socket, &id, &ErrorShape::invalid(problem), None).await),
         Inbound::NotARequest => Err(Close::NOT_A_REQUEST.into()),
         Inbound::NotJson => Err(Close::NORMAL.into()),
     }

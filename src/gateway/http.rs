@@ -49,13 +49,10 @@ async fn started(State(gateway): State<Arc<Gateway>>) -> Response {
     no_store(Json(json!({ "ok": true, "status": "started", "version": crate::VERSION, "uptimeMs": uptime })))
 }
 
-async fn whoami(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-) -> Response {
+async fn whoami(State(gateway): State<Arc<Gateway>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
     let bearer = text(&headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    no_store(Json(gateway.gatekeeper.whoami(&peer, bearer.map(str::trim), is_proxied(&headers))))
+    let answer = gateway.gatekeeper.whoami(&peer, bearer.map(str::trim), is_proxied(&headers)).await;
+    no_store(Json(answer))
 }
 
 async fn page(

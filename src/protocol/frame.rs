@@ -77,7 +77,23 @@ impl Request {
 /// As there.
 pub fn decode<P: serde::de::DeserializeOwned>(method: &str, params: Option<&RawValue>) -> Result<P, ErrorShape> {
     let text = params.map_or("{}", RawValue::get);
-    serde_json::from_str(text).map_err(|error| ErrorShape::invalid(format!("invalid {method} params: {error}")))
+    serde_json::from_str(text)
+        .map_err(|_| ErrorShape::invalid(format!("invalid {method} params: {}", locate::<P>(text))))
+}
+
+/// Where and why a text does not decode: `at /limit: invalid type: string "ten", expected u32`. Only a text that has
+/// failed is read a second time for it.
+fn locate<P: serde::de::DeserializeOwned>(text: &str) -> String {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let Err(error) = serde_path_to_error::deserialize::<_, P>(&mut deserializer) else {
+        return "trailing characters".to_owned();
+    };
+    let path = error.path().to_string().replace('.', "/");
+    let place = if path == "/" || path.is_empty() { "at root".to_owned() } else { format!("at /{path}") };
+    let problem = error.inner().to_string();
+    // Line and column are of our own re-reading; they mean nothing to a client.
+    let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
+    format!("{place}: {problem}")
 }
 
 #[derive(Serialize)]
@@ -124,6 +140,18 @@ mod tests {
             panic!("answerable");
         };
         assert_eq!(id.get(), "7");
+    }
+
+    #[test]
+    fn a_mistake_in_the_params_is_named_by_its_place() {
+        let raw = RawValue::from_string(r#"{"sessionKey":"main","limit":"ten"}"#.to_owned()).unwrap();
+        let error = decode::<crate::protocol::chat::HistoryParams>("chat.history", Some(&raw)).unwrap_err();
+        assert_eq!(
+            error.message,
+            r#"invalid chat.history params: at /limit: invalid type: string "ten", expected u32"#
+        );
+        let error = decode::<crate::protocol::chat::HistoryParams>("chat.history", None).unwrap_err();
+        assert_eq!(error.message, "invalid chat.history params: at root: missing field `sessionKey`");
     }
 
     #[test]

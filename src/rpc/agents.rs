@@ -58,11 +58,7 @@ async fn identity(agent: Agent, _: Context, params: IdentityParams) -> Result<Id
     }
 }
 
-async fn run(
-    agents: Agents,
-    _: Context,
-    params: AgentParams,
-) -> Result<TwoReplies<Accepted, Completed>, ErrorShape> {
+async fn run(agents: Agents, _: Context, params: AgentParams) -> Result<TwoReplies<Accepted, Completed>, ErrorShape> {
     check_message("agent", &params.message, &params.idempotency_key)?;
     let agent_id = params.agent_id.unwrap_or_else(|| agents.agent.settings().agent_id.clone());
     let key = match params.session_key.as_deref() {
@@ -155,13 +151,8 @@ async fn wait(agent: Agent, _: Context, params: WaitParams) -> Result<WaitReply,
         let _ = tokio::time::timeout(limit, ended(outcome)).await;
     }
     let run = agent.stored_run(&params.run_id).await?.filter(|run| run.status != RunStatus::Running);
-    let unended = WaitReply {
-        run_id: params.run_id,
-        status: "timeout",
-        started_at: None,
-        ended_at: None,
-        stop_reason: None,
-    };
+    let unended =
+        WaitReply { run_id: params.run_id, status: "timeout", started_at: None, ended_at: None, stop_reason: None };
     Ok(match run {
         None => unended,
         Some(run) => WaitReply {

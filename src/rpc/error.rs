@@ -18,8 +18,9 @@ impl From<store::Error> for ErrorShape {
     fn from(error: store::Error) -> Self {
         tracing::error!(%error, "the store failed");
         match error {
-            store::Error::Full => Self::unavailable(error.to_string(), RETRY_AFTER_MS)
-                .with_details(json!({ "code": "STORAGE_FULL" })),
+            store::Error::Full => {
+                Self::unavailable(error.to_string(), RETRY_AFTER_MS).with_details(json!({ "code": "STORAGE_FULL" }))
+            }
             store::Error::Database(_)
             | store::Error::Migration(_)
             | store::Error::File { .. }
@@ -37,9 +38,8 @@ impl From<agent::Error> for ErrorShape {
             agent::Error::Limit(limit) => Self::unavailable(limit.to_string(), RETRY_AFTER_MS),
             agent::Error::Stopping => Self::unavailable(error.to_string(), RETRY_AFTER_MS)
                 .with_details(json!({ "reason": "gateway-restarting" })),
-            agent::Error::UnknownAgent(_) => {
-                Self::new(ErrorCode::InvalidRequest, error.to_string()).with_details(json!({ "code": "UNKNOWN_AGENT_ID" }))
-            }
+            agent::Error::UnknownAgent(_) => Self::new(ErrorCode::InvalidRequest, error.to_string())
+                .with_details(json!({ "code": "UNKNOWN_AGENT_ID" })),
         }
     }
 }

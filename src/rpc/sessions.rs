@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::{Context, Table};
+use crate::protocol::ErrorShape;
 use crate::protocol::access::Scope;
 use crate::protocol::sessions::{
     DescribeParams, DescribeReply, KeyParams, ListParams, ListReply, MessagesSubscribeReply, SessionsDescribe,
     SessionsList, SessionsMessagesSubscribe, SessionsMessagesUnsubscribe, SessionsSubscribe, SubscribeReply,
 };
-use crate::protocol::ErrorShape;
 use crate::sessions::Sessions;
 
 pub(super) fn register(table: &mut Table, sessions: &Sessions) {

@@ -24,7 +24,11 @@ pub struct Answer {
 /// What came of handing a request to the table.
 pub enum Dispatch {
     /// Answered without a handler.
-    Refused { frame: String, error: ErrorShape, wrong_role: bool },
+    Refused {
+        frame: String,
+        error: ErrorShape,
+        wrong_role: bool,
+    },
     Started(BoxFuture<'static, Answer>),
 }
 
@@ -130,8 +134,10 @@ impl Table {
             error,
             wrong_role,
         };
-        if let Err((error, wrong_role)) = check(&context, access) {
-            return refused(error, wrong_role);
+        match check(&context, access) {
+            Verdict::May => {}
+            Verdict::WrongRole(error) => return refused(error, true),
+            Verdict::MissingScope(error) => return refused(error, false),
         }
         match entry {
             Some(entry) => Dispatch::Started((entry.handler)(context, request.id, request.params)),
@@ -150,19 +156,26 @@ fn answer<T: Serialize>(id: &RawValue, result: Result<T, ErrorShape>) -> Answer 
     Answer { frame: response(id, result.as_ref()), error: result.err(), then: None }
 }
 
-fn check(context: &Context, access: Access) -> Result<(), (ErrorShape, bool)> {
+enum Verdict {
+    May,
+    WrongRole(ErrorShape),
+    MissingScope(ErrorShape),
+}
+
+fn check(context: &Context, access: Access) -> Verdict {
     let Access::Operator(scope) = access else {
-        return Ok(());
+        return Verdict::May;
     };
     let caller = &context.caller;
     if caller.role() != Role::Operator {
-        return Err((ErrorShape::invalid(format!("unauthorized role: {}", caller.role().as_str())), true));
+        return Verdict::WrongRole(ErrorShape::invalid(format!("unauthorized role: {}", caller.role().as_str())));
     }
     if permits(caller.scopes(), scope) {
-        return Ok(());
+        return Verdict::May;
     }
     let details = json!({ "code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope] });
-    Err((ErrorShape::new(ErrorCode::Forbidden, format!("missing scope: {scope}")).with_details(details), false))
+    let error = ErrorShape::new(ErrorCode::Forbidden, format!("missing scope: {scope}"));
+    Verdict::MissingScope(error.with_details(details))
 }
 
 impl std::fmt::Debug for Table {
@@ -170,4 +183,3 @@ impl std::fmt::Debug for Table {
         formatter.debug_set().entries(self.entries.keys()).finish()
     }
 }
-

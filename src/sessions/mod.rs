@@ -162,13 +162,8 @@ impl Sessions {
         let shown = offset + stored.len() as u64;
         let has_more = after.is_none() && shown < total;
         let last_seq = stored.last().map_or(after.unwrap_or(0), |message| message.seq);
-        let waiting: Vec<PendingInput> = self
-            .runs
-            .of_session(key.as_str())
-            .into_iter()
-            .skip(1)
-            .map(|run_id| PendingInput { run_id })
-            .collect();
+        let waiting: Vec<PendingInput> =
+            self.runs.of_session(key.as_str()).into_iter().skip(1).map(|run_id| PendingInput { run_id }).collect();
         Ok(HistoryReply {
             kind: after.map(|_| "delta"),
             session_key: shown_key,

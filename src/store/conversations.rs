@@ -21,7 +21,11 @@ pub struct NewInput<'a> {
 /// What became of an input.
 #[derive(Debug, Clone)]
 pub enum Acceptance {
-    New { session: StoredSession, message: StoredMessage, created: bool },
+    New {
+        session: StoredSession,
+        message: StoredMessage,
+        created: bool,
+    },
     /// The same run id came before.
     Known(StoredRun),
 }
@@ -194,18 +198,38 @@ impl Database {
         Ok(message)
     }
 
-    /// Marks the runs that a previous process left unfinished. Returns how many there were.
+    /// Ends the runs that a previous process left unfinished, with a word in the transcript for each. Returns how many
+    /// there were.
     ///
     /// # Errors
-    /// The database could not be written.
-    pub async fn mark_interrupted_runs(&self, now: u64) -> Result<u64, Error> {
-        let done = sqlx::query("UPDATE runs SET status = $1, ended_at = $2 WHERE status = $3")
+    /// Nothing was stored.
+    pub async fn end_interrupted_runs(&self, word: &str, now: u64) -> Result<usize, Error> {
+        let mut transaction = self.writer.begin().await?;
+        let left = sqlx::query("SELECT run_id, session_key FROM runs WHERE status = $1 ORDER BY started_at")
+            .bind(RunStatus::Running.as_str())
+            .fetch_all(&mut *transaction)
+            .await?;
+        for row in &left {
+            let (run_id, session_key): (String, String) = (row.try_get("run_id")?, row.try_get("session_key")?);
+            let message = NewMessage {
+                session_key: &session_key,
+                role: MessageRole::Assistant,
+                text: "",
+                run_id: &run_id,
+                ended_badly: Some(RunStatus::Interrupted),
+                error_message: Some(word),
+                now,
+            };
+            insert_message(&mut transaction, &message).await?;
+        }
+        sqlx::query("UPDATE runs SET status = $1, ended_at = $2 WHERE status = $3")
             .bind(RunStatus::Interrupted.as_str())
             .bind(to_sql(now))
             .bind(RunStatus::Running.as_str())
-            .execute(&self.writer)
+            .execute(&mut *transaction)
             .await?;
-        Ok(done.rows_affected())
+        transaction.commit().await?;
+        Ok(left.len())
     }
 
     /// # Errors
@@ -271,8 +295,7 @@ impl Database {
             MessageFilter::Newest { limit, offset } => ("ORDER BY seq DESC LIMIT $3 OFFSET $4", limit, offset, 0),
             MessageFilter::After { seq, limit } => ("ORDER BY seq LIMIT $3 OFFSET $4", limit, 0, seq),
         };
-        let select =
-            format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_key = $1 AND seq > $2 {clause}");
+        let select = format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_key = $1 AND seq > $2 {clause}");
         let rows = sqlx::query(sqlx::AssertSqlSafe(select))
             .bind(key)
             .bind(to_sql(after))
@@ -469,7 +492,11 @@ mod tests {
     async fn runs_left_over_are_marked() {
         let (_folder, database) = open().await;
         database.accept_input(&input("r1")).await.unwrap();
-        assert_eq!(database.mark_interrupted_runs(9).await.unwrap(), 1);
+        assert_eq!(database.end_interrupted_runs("cut off", 9).await.unwrap(), 1);
+        assert_eq!(database.end_interrupted_runs("cut off", 9).await.unwrap(), 0);
+        let filter = MessageFilter::Newest { limit: 10, offset: 0 };
+        let (messages, _) = database.messages("agent:main:main", filter).await.unwrap();
+        assert_eq!(messages.last().unwrap().error_message.as_deref(), Some("cut off"));
         assert_eq!(database.run("r1").await.unwrap().unwrap().status, RunStatus::Interrupted);
         assert_eq!(database.run_counts().await.unwrap(), [(RunStatus::Interrupted, 1)]);
     }
@@ -478,7 +505,8 @@ mod tests {
     async fn search_takes_signs_literally() {
         let (_folder, database) = open().await;
         database.accept_input(&input("r1")).await.unwrap();
-        let find = |search: &str| SessionFilter { search: Some(search.to_owned()), limit: 9, ..SessionFilter::default() };
+        let find =
+            |search: &str| SessionFilter { search: Some(search.to_owned()), limit: 9, ..SessionFilter::default() };
         assert_eq!(database.sessions(&find("MAIN")).await.unwrap().1, 1);
         assert_eq!(database.sessions(&find("%")).await.unwrap().1, 0);
     }

@@ -57,8 +57,7 @@ impl GatewayIdentity {
     #[must_use]
     pub fn device_token(&self, device_id: &str, role: &str, generation: u64) -> Secret<String> {
         let key = Zeroizing::new(self.0.to_bytes());
-        let mut mac =
-            <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_ref()).expect("HMAC takes a key of any length");
+        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_ref()).expect("HMAC takes a key of any length");
         mac.update(format!("tailclaw device token|{device_id}|{role}|{generation}").as_bytes());
         Secret::new(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     }

@@ -38,18 +38,17 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        // SQLite's primary result code 13 is SQLITE_FULL; an ENOSPC while extending the log reads as SQLITE_IOERR (10).
-        let primary = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code)
-            .and_then(|code| code.parse::<u32>().ok())
-            .map(|code| code & 0xff);
-        match primary {
-            Some(13 | 10) => Self::Full,
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        match code.and_then(|code| code.parse().ok()) {
+            Some(SQLITE_FULL | SQLITE_IOERR_SHMSIZE) => Self::Full,
             _ => Self::Database(error),
         }
     }
 }
+
+/// Result codes of sqlite3.h: no room in the file, and no room for the index of the write-ahead log.
+const SQLITE_FULL: u32 = 13;
+const SQLITE_IOERR_SHMSIZE: u32 = 4874;
 
 /// A handle to the database. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -41,11 +41,8 @@ pub fn serve(path: &str, known_tag: Option<&str>) -> Option<Response<Bytes>> {
     let asset = load(name)?;
     let caching = if name.starts_with(HASHED_FOLDER) { FOR_EVER } else { ASK_EACH_TIME };
     let is_known = known_tag.is_some_and(|known| known.split(',').any(|tag| tag.trim() == asset.tag));
-    let (status, body) = if is_known {
-        (StatusCode::NOT_MODIFIED, Bytes::new())
-    } else {
-        (StatusCode::OK, asset.content)
-    };
+    let (status, body) =
+        if is_known { (StatusCode::NOT_MODIFIED, Bytes::new()) } else { (StatusCode::OK, asset.content) };
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -1,7 +1,7 @@
 //! The models that can answer, behind one trait. `echo` is built in; `rig` speaks to everything else through rig-core.
 
 mod echo;
-//mod rig;
+mod rig;
 
 use futures_util::stream::BoxStream;
 
@@ -34,7 +34,9 @@ pub enum Chunk {
 pub enum ModelError {
     #[error("{provider} refused the key: set models.providers.{provider}.apiKey to one that is valid")]
     Unauthorized { provider: String },
-    #[error("{provider} does not know the model {model}: see the provider's list and set agents.defaults.model.primary")]
+    #[error(
+        "{provider} does not know the model {model}: see the provider's list and set agents.defaults.model.primary"
+    )]
     UnknownModel { provider: String, model: String },
     #[error("{provider} is busy or over its limit; try again later")]
     RateLimited { provider: String },
@@ -56,6 +58,8 @@ pub trait Model: Send + Sync + 'static {
 pub fn open(settings: &ModelSettings) -> Result<Box<dyn Model>, ModelError> {
     match &settings.api {
         ModelApi::Echo => Ok(Box::new(echo::Echo)),
-        ModelApi::OpenAiCompletions { .. } | ModelApi::Anthropic { .. } | ModelApi::Ollama { .. } => todo!(),
+        ModelApi::OpenAiCompletions { .. } | ModelApi::Anthropic { .. } | ModelApi::Ollama { .. } => {
+            rig::open(settings)
+        }
     }
 }

@@ -57,7 +57,8 @@ impl Faults {
             HttpError::Instance(inner) => inner.downcast_ref::<reqwest::Error>(),
             HttpError::InvalidContentType(kind) => {
                 let kind = kind.to_str().ok().filter(|kind| !kind.is_empty()).unwrap_or("something unnamed");
-                return self.failed(&format!("it sent {kind} where a stream of events belongs; is the base URL right?"));
+                return self
+                    .failed(&format!("it sent {kind} where a stream of events belongs; is the base URL right?"));
             }
             _ => None,
         };
@@ -136,7 +137,7 @@ fn address(base_url: &str) -> String {
     let _ = url.set_password(None);
     url.set_query(None);
     url.set_fragment(None);
-    url.to_string()
+    url.as_str().trim_end_matches('/').to_owned()
 }
 
 /// The innermost cause: the outer ones repeat the whole URL.

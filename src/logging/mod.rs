@@ -1,5 +1,7 @@
 //! Where the log goes: short lines to stderr for a person, JSON lines to `<state>/logs` for `logs.tail`.
 
+mod line;
+
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,8 @@ use tracing_subscriber::{EnvFilter, Layer, fmt};
 const FILE_PREFIX: &str = "tailclaw";
 const FILE_SUFFIX: &str = "log";
 const DAYS_KEPT: usize = 7;
+/// The model library would log whole conversations.
+const QUIET: &str = "rig=off,rig_core=error,rig::completions=off,rig::streaming=off";
 
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -39,8 +43,9 @@ pub fn start(settings: &Settings) -> io::Result<Logging> {
         .map_err(io::Error::other)?;
     // A full disk must not stop the gateway: lines that cannot be written are dropped by the writer's own thread.
     let (writer, guard) = tracing_appender::non_blocking(files);
-    let filter = || EnvFilter::try_new(&settings.level).map_err(io::Error::other);
-    let to_file = fmt::layer().json().flatten_event(true).with_writer(writer).with_filter(filter()?);
+    let directives = format!("{},{QUIET}", settings.level);
+    let filter = || EnvFilter::try_new(&directives).map_err(io::Error::other);
+    let to_file = fmt::layer().event_format(line::JsonLine).with_writer(writer).with_filter(filter()?);
     let to_person = fmt::layer()
         .with_writer(io::stderr)
         .with_target(false)

@@ -1,0 +1,34 @@
+//! What every verb starts from: the global flags and the environment.
+
+use std::io::IsTerminal;
+
+use crate::config::{self, ConfigError, Draft, Environment, Overrides, Paths};
+
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) json: bool,
+    pub(super) environment: Environment,
+    profile: Option<String>,
+    log_level: Option<String>,
+}
+
+impl Context {
+    pub(super) fn new(profile: Option<String>, log_level: Option<String>, json: bool) -> Self {
+        Self { json, environment: Environment::of_process(), profile, log_level }
+    }
+
+    pub(super) fn paths(&self) -> Result<Paths, ConfigError> {
+        Paths::resolve(self.profile.as_deref(), &self.environment)
+    }
+
+    /// The configuration as it stands, with the verb's own flags on top. Writes nothing.
+    pub(super) fn draft(&self, mut overrides: Overrides) -> Result<Draft, ConfigError> {
+        overrides.set_some("logging.level", "--log-level", self.log_level.as_deref());
+        config::load(self.paths()?, &self.environment, &overrides)
+    }
+
+    /// Whether a person watches what goes to stdout.
+    pub(super) fn is_interactive(&self) -> bool {
+        !self.json && std::io::stdout().is_terminal()
+    }
+}

@@ -1,0 +1,42 @@
+//! `tailclaw gateway …`: without a verb of its own it runs the gateway.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::context::Context;
+use super::{call, gateway_status, health, probe, run};
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct GatewayArgs {
+    #[command(subcommand)]
+    verb: Option<GatewayVerb>,
+    #[command(flatten)]
+    run: run::RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum GatewayVerb {
+    /// Run the gateway in the foreground
+    Run(run::RunArgs),
+    /// Show configuration, port and whether the gateway lets us in
+    Status(gateway_status::StatusArgs),
+    /// Fetch the health of the running gateway
+    Health(health::HealthArgs),
+    /// Call a method of the gateway
+    Call(call::CallArgs),
+    /// Show whether the gateway is reachable and what we may do there
+    Probe(probe::ProbeArgs),
+}
+
+pub(super) async fn main(args: GatewayArgs, context: &Context) -> anyhow::Result<ExitCode> {
+    match args.verb {
+        None => run::main(&args.run, context).await,
+        Some(GatewayVerb::Run(args)) => run::main(&args, context).await,
+        Some(GatewayVerb::Status(args)) => gateway_status::main(&args, context).await,
+        Some(GatewayVerb::Health(args)) => health::main(&args, context).await,
+        Some(GatewayVerb::Call(args)) => call::main(&args, context).await,
+        Some(GatewayVerb::Probe(args)) => probe::main(&args, context).await,
+    }
+}

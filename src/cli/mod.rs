@@ -1,0 +1,132 @@
+//! The command line: one file per verb, all of them thin. Each prints short text, or one JSON document with `--json`.
+//!
+//! `context` is what every verb starts from, `connect` finds the gateway and the secret, `output` is the only way to
+//! stdout, `failure` turns errors into sentences and exit codes. Running a gateway is `app`'s business. Names, flags
+//! and exit behaviour are OpenClaw's wherever it has them. Called by `main`.
+
+mod agent;
+mod call;
+mod completion;
+mod config;
+mod connect;
+mod context;
+mod failure;
+mod force;
+mod gateway;
+mod gateway_status;
+mod health;
+mod logs;
+mod output;
+mod probe;
+mod report;
+mod run;
+mod status;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::Context;
+
+/// A Tailscale-native gateway for your own AI agent.
+#[derive(Debug, Parser)]
+#[command(name = "tailclaw", version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    /// Use the state folder ~/.tailclaw-<NAME>
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// silent, fatal, error, warn, info, debug or trace
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// Print one JSON document instead of text
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run the gateway in the foreground, or ask one that runs
+    Gateway(gateway::GatewayArgs),
+    /// Join a tailnet and run the gateway: the guided first run
+    Up(up::UpArgs),
+    /// Fetch the health of the running gateway
+    Health(health::HealthArgs),
+    /// Show the gateway, who it takes you for, its tailnet, model and sessions
+    Status(status::StatusArgs),
+    /// Say something to the agent and print its answer
+    Agent(agent::AgentArgs),
+    /// Show the gateway's log
+    Logs(logs::LogsArgs),
+    /// Read, change and check the configuration
+    Config(config::ConfigArgs),
+    /// Print the completion script of a shell
+    Completion(completion::CompletionArgs),
+}
+
+/// Parses the command line, does what it says, and returns the process's exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let context = Context::new(cli.profile, cli.log_level, cli.json);
+    let json = context.json;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(&anyhow::Error::new(error), json),
+    };
+    let outcome = runtime.block_on(dispatch(cli.verb, &context));
+    // A thread that is stuck in the kernel, on a name look-up say, must not hold up the exit.
+    runtime.shutdown_background();
+    outcome.unwrap_or_else(|error| failure::report(&error, json))
+}
+
+async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Gateway(args) => gateway::main(args, context).await,
+        Verb::Up(args) => up::main(args, context).await,
+        Verb::Health(args) => health::main(&args, context).await,
+        Verb::Status(args) => status::main(&args, context).await,
+        Verb::Agent(args) => agent::main(&args, context).await,
+        Verb::Logs(args) => logs::main(&args, context).await,
+        Verb::Config(args) => config::main(args, context),
+        Verb::Completion(args) => completion::main(&args, context),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn verbs_and_flags_of_openclaw_parse() {
+        for line in [
+            "tailclaw gateway",
+            "tailclaw gateway --port 1 --bind lan --auth token --token t --tailscale off --force --allow-unconfigured",
+            "tailclaw gateway run --port 1 --json",
+            "tailclaw --profile work gateway call health --params {} --timeout 5 --json",
+            "tailclaw gateway status --url ws://h:1 --token t --require-rpc",
+            "tailclaw gateway probe --json",
+            "tailclaw gateway health",
+            "tailclaw up --yes --hostname claw --control-url http://x --auth-key k",
+            "tailclaw health --json --timeout 5",
+            "tailclaw status --deep",
+            "tailclaw agent --agent main -m hi --session-key main --json",
+            "tailclaw logs --follow --limit 5 --json",
+            "tailclaw config set gateway.port 1",
+            "tailclaw config file",
+            "tailclaw completion bash",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+        assert!(Cli::try_parse_from(["tailclaw", "logs", "--url", "ws://h", "--port", "1"]).is_err());
+    }
+}

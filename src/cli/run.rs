@@ -1,0 +1,85 @@
+//! `tailclaw gateway [run]`: the gateway in the foreground.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::context::Context;
+use super::force;
+use crate::app::{self, RunOptions};
+use crate::config::Overrides;
+
+#[derive(Debug, Default, Args)]
+pub(super) struct RunArgs {
+    /// Port for WebSocket and HTTP (default 18789)
+    #[arg(long, value_name = "PORT")]
+    port: Option<String>,
+    /// loopback, lan, tailnet, auto or custom
+    #[arg(long, value_name = "MODE")]
+    bind: Option<String>,
+    /// none, token or password
+    #[arg(long, value_name = "MODE")]
+    auth: Option<String>,
+    /// The token that callers have to show
+    #[arg(long, value_name = "TOKEN")]
+    token: Option<String>,
+    /// The password that callers have to show
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<String>,
+    /// off or embedded
+    #[arg(long, value_name = "MODE")]
+    tailscale: Option<String>,
+    /// First stop the gateway that runs on this state folder
+    #[arg(long)]
+    force: bool,
+    /// Accepted for OpenClaw's sake: an unconfigured gateway starts anyway
+    #[arg(long)]
+    allow_unconfigured: bool,
+}
+
+impl RunArgs {
+    fn overrides(&self) -> Overrides {
+        let mut overrides = Overrides::default();
+        overrides.set_some("gateway.port", "--port", self.port.as_deref());
+        overrides.set_some("gateway.bind", "--bind", self.bind.as_deref());
+        overrides.set_some("gateway.auth.mode", "--auth", self.auth.as_deref());
+        overrides.set_some("gateway.auth.token", "--token", self.token.as_deref());
+        overrides.set_some("gateway.auth.password", "--password", self.password.as_deref());
+        if let Some(mode) = self.tailscale.as_deref() {
+            // OpenClaw's modes and our kinds of node share the flag.
+            let key =
+                if matches!(mode, "serve" | "funnel") { "gateway.tailscale.mode" } else { "gateway.tailscale.node" };
+            overrides.set(key, "--tailscale", mode);
+        }
+        overrides
+    }
+}
+
+pub(super) async fn main(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode> {
+    start(args.overrides(), args.force, context).await
+}
+
+pub(super) async fn start(overrides: Overrides, force: bool, context: &Context) -> anyhow::Result<ExitCode> {
+    let resolved = context.draft(overrides)?.complete()?;
+    if force {
+        force::take_over(&resolved.paths.lock_file()).await?;
+    }
+    app::run(resolved, RunOptions { force, interactive: context.is_interactive() }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Paths, load};
+
+    #[test]
+    fn mistakes_in_flags_bear_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths { state_dir: folder.path().into(), config_file: folder.path().join("none.json") };
+        let text = |text: &str| Some(text.to_owned());
+        let args = RunArgs { port: text("many"), bind: text("lam"), tailscale: text("serve"), ..RunArgs::default() };
+        let error = load(paths, &Environment::default(), &args.overrides()).unwrap_err();
+        let names: Vec<&str> = error.issues.iter().map(|issue| issue.path.as_str()).collect();
+        assert_eq!(names, ["--port", "--bind", "--tailscale"]);
+    }
+}

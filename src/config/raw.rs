@@ -1,0 +1,233 @@
+//! The configuration as serde types: still optional everywhere, but of the right types, because `check` went first.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::issue;
+use crate::protocol::config::Issue;
+use crate::secret::Secret;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Raw {
+    pub(super) gateway: Gateway,
+    pub(super) logging: Logging,
+    pub(super) models: Models,
+    pub(super) agents: Agents,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Gateway {
+    pub(super) mode: GatewayMode,
+    pub(super) port: Option<u16>,
+    pub(super) bind: Option<Bind>,
+    pub(super) custom_bind_host: Option<String>,
+    pub(super) handshake_timeout_ms: Option<u64>,
+    pub(super) auth: Auth,
+    pub(super) tailscale: Tailscale,
+    pub(super) control_ui: ControlUi,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum GatewayMode {
+    #[default]
+    Local,
+    Remote,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Bind {
+    Loopback,
+    Lan,
+    Tailnet,
+    Custom,
+    Auto,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Auth {
+    pub(super) mode: Option<AuthMode>,
+    pub(super) token: Option<Secret<String>>,
+    pub(super) password: Option<Secret<String>>,
+    pub(super) allow_tailscale: Option<bool>,
+    pub(super) tailscale: AuthTailscale,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum AuthMode {
+    None,
+    Token,
+    Password,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AuthTailscale {
+    pub(super) require: Require,
+    pub(super) capability: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Require {
+    #[default]
+    Login,
+    Grant,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Tailscale {
+    pub(super) node: Option<Node>,
+    pub(super) mode: TailscaleMode,
+    pub(super) hostname: Option<String>,
+    pub(super) control_url: Option<String>,
+    pub(super) auth_key: Option<Secret<String>>,
+    pub(super) tags: Vec<String>,
+    pub(super) ephemeral: bool,
+    pub(super) state_dir: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Node {
+    Embedded,
+    Host,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum TailscaleMode {
+    #[default]
+    Off,
+    Serve,
+    Funnel,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ControlUi {
+    pub(super) enabled: Option<bool>,
+    pub(super) allowed_origins: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Logging {
+    pub(super) level: Option<String>,
+}
+
+/// In the file's order: without a chosen model the first one answers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Models {
+    pub(super) providers: serde_json::Map<String, Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Provider {
+    pub(super) base_url: Option<String>,
+    pub(super) api_key: Option<Secret<String>>,
+    pub(super) api: Option<Api>,
+    pub(super) models: Vec<Model>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Api {
+    OpenaiCompletions,
+    AnthropicMessages,
+    Ollama,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Model {
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) context_window: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Agents {
+    pub(super) defaults: AgentDefaults,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AgentDefaults {
+    pub(super) model: Option<ModelChoice>,
+    pub(super) instructions: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ModelChoice {
+    Reference(String),
+    Table { primary: Option<String> },
+}
+
+impl AgentDefaults {
+    /// The key path that holds the reference, and the reference.
+    pub(super) fn primary(&self) -> Option<(&'static str, &str)> {
+        match self.model.as_ref()? {
+            ModelChoice::Reference(text) => Some(("agents.defaults.model", text)),
+            ModelChoice::Table { primary } => Some(("agents.defaults.model.primary", primary.as_deref()?)),
+        }
+    }
+}
+
+impl Raw {
+    /// Never fails after `check`; if the two disagree, the person still gets a sentence.
+    pub(super) fn from_checked(value: Value, issues: &mut Vec<Issue>) -> Self {
+        serde_json::from_value(value).unwrap_or_else(|error| {
+            issues.push(issue("(file)", format!("cannot be read: {error}")));
+            Self::default()
+        })
+    }
+}
+
+/// `gateway.customBindHost`: an address, also one in brackets.
+pub(super) fn address(text: &str) -> Option<IpAddr> {
+    text.trim().trim_start_matches('[').trim_end_matches(']').parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{check, schema};
+    use super::*;
+
+    /// Every choice that the table allows is one that the types know.
+    #[test]
+    fn table_and_types_agree() {
+        fn walk(fields: &'static [schema::Field], path: &str) {
+            for field in fields {
+                let here = check::join(path, field.name);
+                let parts: Vec<&str> = here.split('.').collect();
+                if let schema::Kind::Choice(allowed) = field.kind {
+                    for choice in allowed {
+                        let mut root = serde_json::json!({});
+                        super::super::layers::insert(&mut root, &parts, Value::from(*choice));
+                        let mut issues = Vec::new();
+                        Raw::from_checked(check::root(root, &mut issues), &mut issues);
+                        assert!(issues.is_empty(), "{here} {choice}: {issues:?}");
+                    }
+                }
+                if let Some(inner) = field.kind.fields() {
+                    walk(inner, &here);
+                }
+            }
+        }
+        walk(schema::ROOT, "");
+    }
+}

@@ -1,0 +1,179 @@
+//! From checked values to the `Settings` of each module, one function a section. Defaults are chosen here and nowhere
+//! else.
+//!
+//! A [`Draft`] is everything but the shared secret that may still have to be made: commands that only look work with
+//! it and write nothing. [`Draft::complete`] gives the [`Resolved`] that a gateway starts from.
+
+mod access;
+mod agent;
+mod listen;
+mod tailnet;
+
+use std::path::PathBuf;
+
+pub use access::AccessDraft;
+
+use super::layers::{self, Layers, Missing, Overrides};
+use super::raw::{GatewayMode, Raw};
+use super::{ConfigError, Document, Environment, Paths, check, issue, token};
+use crate::protocol::config::Issue;
+use crate::secret::Secret;
+use crate::{agent as agent_module, auth, net, tailnet as tailnet_module};
+
+/// What a gateway is started with.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    pub paths: Paths,
+    pub bind: net::bind::Settings,
+    pub auth: auth::Settings,
+    /// `None`: no node of a tailnet.
+    pub tailnet: Option<tailnet_module::Settings>,
+    pub agent: agent_module::Settings,
+    pub control_ui_enabled: bool,
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: String,
+    pub secret_origin: SecretOrigin,
+    /// What works but should be looked at; for the log.
+    pub warnings: Vec<Issue>,
+}
+
+/// Where the shared secret came from. A printed link may carry only one that the gateway made itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretOrigin {
+    /// Authentication is off.
+    None,
+    /// The flag's name.
+    Flag(&'static str),
+    /// The variable's name.
+    Environment(String),
+    ConfigFile,
+    /// Made by the gateway and kept here.
+    TokenFile(PathBuf),
+}
+
+/// Everything that can be known without writing.
+#[derive(Debug)]
+pub struct Draft {
+    pub paths: Paths,
+    pub bind: net::bind::Settings,
+    pub access: AccessDraft,
+    pub tailnet: Option<tailnet_module::Settings>,
+    pub agent: agent_module::Settings,
+    pub control_ui_enabled: bool,
+    pub log_level: String,
+}
+
+impl Draft {
+    /// The shared secret as it stands: configured, or made by an earlier start. `None` where authentication is off
+    /// or no gateway ever started.
+    ///
+    /// # Errors
+    /// A token file that is there but cannot be read.
+    pub fn secret(&self) -> Result<Option<Secret<String>>, ConfigError> {
+        if let Some(secret) = self.access.configured() {
+            return Ok(Some(secret.clone()));
+        }
+        if !self.access.wants_generated_token() {
+            return Ok(None);
+        }
+        let path = self.paths.token_file();
+        match token::read(&path) {
+            Ok(stored) => Ok(stored.map(|stored| stored.token)),
+            Err(error) => Err(ConfigError::one(path.display().to_string(), format!("cannot be read: {error}"))),
+        }
+    }
+
+    /// Makes the state folder and, where it is needed, the token.
+    ///
+    /// # Errors
+    /// A state folder that cannot be written.
+    pub fn complete(self) -> Result<Resolved, ConfigError> {
+        let folder = &self.paths.state_dir;
+        self.paths.create_state_dir().map_err(|error| {
+            let fix = "set TAILCLAW_STATE_DIR to a folder that you can write";
+            ConfigError::one(folder.display().to_string(), format!("cannot be created: {error}; {fix}"))
+        })?;
+        let mut warnings = Vec::new();
+        let (auth, secret_origin) = self.access.complete(&self.paths, &mut warnings)?;
+        Ok(Resolved {
+            paths: self.paths,
+            bind: self.bind,
+            auth,
+            tailnet: self.tailnet,
+            agent: self.agent,
+            control_ui_enabled: self.control_ui_enabled,
+            log_level: self.log_level,
+            secret_origin,
+            warnings,
+        })
+    }
+}
+
+/// See [`super::load`].
+pub(super) fn draft(
+    document: &Document,
+    paths: Paths,
+    environment: &Environment,
+    overrides: &Overrides,
+) -> Result<Draft, ConfigError> {
+    let mut issues = Vec::new();
+    let mut file = document.value().clone();
+    layers::substitute(&mut file, "", environment, Missing::Mistake, &mut issues);
+    let mut found = Vec::new();
+    let file = check::root(file, &mut found);
+    // A missing variable leaves an empty text behind; saying that too would not help.
+    found.retain(|found| !issues.iter().any(|missing| missing.path == found.path));
+    issues.append(&mut found);
+    let layers = layers::merge(file, environment, overrides, &mut issues);
+    let raw = Raw::from_checked(layers.value.clone(), &mut issues);
+
+    refuse_remote(&raw, &mut issues);
+    let tailnet = tailnet::resolve(&raw.gateway, &layers, &paths, &mut issues);
+    let bind = listen::resolve(&raw.gateway, tailnet.as_ref(), &layers, &mut issues);
+    let access = access::resolve(&raw.gateway, &bind, tailnet.is_some(), &layers, &mut issues);
+    let agent = agent::resolve(&raw, environment, &mut issues);
+    if !issues.is_empty() {
+        return Err(ConfigError { issues });
+    }
+    Ok(Draft {
+        paths,
+        bind,
+        access,
+        tailnet,
+        agent,
+        control_ui_enabled: raw.gateway.control_ui.enabled.unwrap_or(true),
+        log_level: log_level(raw.logging.level.as_deref()),
+    })
+}
+
+fn refuse_remote(raw: &Raw, issues: &mut Vec<Issue>) {
+    if raw.gateway.mode == GatewayMode::Remote {
+        let fix = "remove it, and name the other gateway with --url on the commands that talk to it";
+        issues.push(issue("gateway.mode", format!("\"remote\" is something this version does not have yet: {fix}")));
+    }
+}
+
+/// OpenClaw's names that tracing does not have are the nearest that it has.
+fn log_level(name: Option<&str>) -> String {
+    match name {
+        Some("silent") => "off",
+        Some("fatal") => "error",
+        Some(level) => level,
+        None => "info",
+    }
+    .to_owned()
+}
+
+/// The name under which a key is known to the person: its path, or the flag or variable that set it.
+fn named(layers: &Layers, key: &str, message: impl Into<String>) -> Issue {
+    issue(layers.name(key), message)
+}
+
+fn is_http_url(text: &str) -> bool {
+    text.parse::<http::Uri>().is_ok_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    })
+}
+
+#[cfg(test)]
+mod tests;

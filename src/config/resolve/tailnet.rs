@@ -1,0 +1,115 @@
+//! `gateway.tailscale.*`: whether this gateway is a node of a tailnet, and which.
+
+use std::path::PathBuf;
+
+use super::super::Paths;
+use super::super::layers::Layers;
+use super::super::raw::{Bind, Gateway, Node, Tailscale, TailscaleMode};
+use super::named;
+use crate::protocol::config::Issue;
+use crate::secret::Secret;
+use crate::tailnet::Settings;
+
+const DEFAULT_HOSTNAME: &str = "tailclaw";
+
+/// The node starts only when something asks for it: `node` itself, `bind: "tailnet"`, a hostname or a key.
+pub(super) fn resolve(gateway: &Gateway, layers: &Layers, paths: &Paths, issues: &mut Vec<Issue>) -> Option<Settings> {
+    let tailscale = &gateway.tailscale;
+    refuse_what_is_not_there_yet(tailscale, layers, issues);
+    let binds_tailnet = gateway.bind == Some(Bind::Tailnet);
+    if tailscale.node == Some(Node::Off) && binds_tailnet {
+        let fix = "set gateway.tailscale.node to \"embedded\", or gateway.bind to \"loopback\"";
+        issues.push(named(layers, "gateway.bind", format!("\"tailnet\" needs the node, which is off: {fix}")));
+    }
+    let is_wanted = match tailscale.node {
+        Some(Node::Embedded) => true,
+        Some(Node::Off | Node::Host) => false,
+        None => binds_tailnet || tailscale.hostname.is_some() || tailscale.auth_key.is_some(),
+    };
+    // Mistakes below count also while the node is off: they would only wait.
+    let settings = Settings {
+        hostname: hostname(tailscale, layers, issues),
+        control_url: control_url(tailscale, layers, issues),
+        auth_key: auth_key(tailscale, is_wanted, layers, issues),
+        tags: tags(tailscale, layers, issues),
+        ephemeral: tailscale.ephemeral,
+        state_dir: tailscale.state_dir.as_ref().map_or_else(|| paths.tailnet_dir(), PathBuf::from),
+    };
+    is_wanted.then_some(settings)
+}
+
+fn refuse_what_is_not_there_yet(tailscale: &Tailscale, layers: &Layers, issues: &mut Vec<Issue>) {
+    if tailscale.node == Some(Node::Host) {
+        let fix = "use \"embedded\": the gateway then joins as a node of its own, beside this machine's tailscaled";
+        issues.push(named(layers, "gateway.tailscale.node", format!("\"host\" is not in this version yet; {fix}")));
+    }
+    let mode = match tailscale.mode {
+        TailscaleMode::Off => return,
+        TailscaleMode::Serve => "serve",
+        TailscaleMode::Funnel => "funnel",
+    };
+    let fix = "use \"off\" with gateway.bind \"tailnet\": the gateway is then reached at its own name and port";
+    issues.push(named(layers, "gateway.tailscale.mode", format!("{mode:?} is not in this version yet; {fix}")));
+}
+
+fn hostname(tailscale: &Tailscale, layers: &Layers, issues: &mut Vec<Issue>) -> String {
+    let Some(name) = &tailscale.hostname else { return DEFAULT_HOSTNAME.to_owned() };
+    let is_label = name.len() <= 63
+        && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+        && !name.starts_with('-')
+        && !name.ends_with('-');
+    if !is_label {
+        let fix = "use letters, digits and hyphens, at most 63, as in \"tailclaw\"";
+        issues.push(named(layers, "gateway.tailscale.hostname", format!("{name:?} is no host name: {fix}")));
+    }
+    name.to_ascii_lowercase()
+}
+
+fn control_url(tailscale: &Tailscale, layers: &Layers, issues: &mut Vec<Issue>) -> Option<String> {
+    let url = tailscale.control_url.as_ref()?;
+    if !super::is_http_url(url) {
+        let fix = "write the control server's address, as in \"https://headscale.example.com\"";
+        issues.push(named(layers, "gateway.tailscale.controlUrl", format!("is no http(s) address: {fix}")));
+    }
+    Some(url.clone())
+}
+
+/// `file:/path` names a file that holds the key, as Tailscale's own `--auth-key` has it.
+fn auth_key(
+    tailscale: &Tailscale,
+    is_wanted: bool,
+    layers: &Layers,
+    issues: &mut Vec<Issue>,
+) -> Option<Secret<String>> {
+    const KEY: &str = "gateway.tailscale.authKey";
+    let key = tailscale.auth_key.as_ref()?;
+    let Some(path) = key.expose().strip_prefix("file:") else { return Some(key.clone()) };
+    if !is_wanted {
+        return None;
+    }
+    match std::fs::read_to_string(path) {
+        Ok(text) if text.trim().is_empty() => {
+            issues.push(named(layers, KEY, format!("the file {path} is empty: put the key into it")));
+            None
+        }
+        Ok(text) => Some(Secret::new(text.trim().to_owned())),
+        Err(error) => {
+            issues.push(named(layers, KEY, format!("the file {path} cannot be read: {error}; check the path")));
+            None
+        }
+    }
+}
+
+fn tags(tailscale: &Tailscale, layers: &Layers, issues: &mut Vec<Issue>) -> Vec<String> {
+    for tag in &tailscale.tags {
+        let is_tag = tag.strip_prefix("tag:").is_some_and(|name| {
+            name.starts_with(|first: char| first.is_ascii_alphabetic())
+                && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+        });
+        if !is_tag {
+            let fix = "write it as in \"tag:tailclaw\": letters, digits and hyphens after the prefix";
+            issues.push(named(layers, "gateway.tailscale.tags", format!("{tag:?} is no tag: {fix}")));
+        }
+    }
+    tailscale.tags.clone()
+}

@@ -1,0 +1,212 @@
+//! What a configuration comes out as, from the whole of file, environment and flags.
+
+use std::path::Path;
+
+use super::*;
+use crate::agent::ModelApi;
+use crate::auth::Mode;
+use crate::config::load;
+use crate::net::bind::BindMode;
+
+struct Case {
+    folder: tempfile::TempDir,
+    environment: Environment,
+    overrides: Overrides,
+}
+
+impl Case {
+    fn new(file: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tailclaw.json"), file).unwrap();
+        Self { folder, environment: Environment::default(), overrides: Overrides::default() }
+    }
+
+    fn paths(&self) -> Paths {
+        Paths { state_dir: self.folder.path().join("state"), config_file: self.folder.path().join("tailclaw.json") }
+    }
+
+    fn draft(&self) -> Result<Draft, ConfigError> {
+        load(self.paths(), &self.environment, &self.overrides)
+    }
+
+    fn resolved(&self) -> Resolved {
+        self.draft().unwrap().complete().unwrap()
+    }
+
+    /// Key paths of all mistakes.
+    fn mistakes(&self) -> Vec<String> {
+        self.draft().unwrap_err().issues.into_iter().map(|issue| issue.path).collect()
+    }
+}
+
+#[test]
+fn nothing_configured_is_loopback_with_a_token_of_our_own() {
+    let case = Case::new("");
+    assert!(case.draft().unwrap().secret().unwrap().is_none());
+    assert!(!case.paths().state_dir.exists(), "looking writes nothing");
+    let resolved = case.resolved();
+    assert_eq!((resolved.bind.mode, resolved.bind.port), (BindMode::Loopback, 18_789));
+    assert!(resolved.tailnet.is_none());
+    assert!(!resolved.auth.allow_tailscale);
+    assert!(matches!(resolved.agent.model.api, ModelApi::Echo));
+    assert_eq!(resolved.secret_origin, SecretOrigin::TokenFile(case.paths().token_file()));
+    let Mode::Token(token) = resolved.auth.mode else { panic!("a token") };
+    assert_eq!(case.draft().unwrap().secret().unwrap(), Some(token.clone()));
+    let Mode::Token(again) = case.resolved().auth.mode else { panic!("a token") };
+    assert_eq!(again, token);
+}
+
+#[test]
+fn a_missing_file_is_no_mistake() {
+    let case = Case::new("");
+    std::fs::remove_file(case.paths().config_file).unwrap();
+    case.draft().unwrap();
+}
+
+#[test]
+fn syntax_is_reported_with_line_and_column() {
+    let error = Case::new("{\n  gateway: { port: 1 ]\n}").draft().unwrap_err();
+    assert_eq!(error.issues.len(), 1);
+    assert!(error.issues[0].message.contains("line 2"), "{error}");
+}
+
+#[test]
+fn mistakes_of_all_stages_come_in_one_report() {
+    let mut case = Case::new(
+        r#"{ gateway: { port: "x", bind: "custom", auth: { mode: "password", token: "${NOT_SET}" },
+                        tailscale: { mode: "serve", node: "host", hostname: "a_b", tags: ["x"], controlUrl: "hs" } },
+             agents: { defaults: { model: "nobody/x" } },
+             models: { providers: { anthropic: {}, mine: { models: [{ name: "n" }] } } } }"#,
+    );
+    case.environment = Environment::from([("OPENCLAW_GATEWAY_PORT", "0")]);
+    case.overrides.set("logging.level", "--log-level", "loud");
+    let expected = [
+        "gateway.auth.token",
+        "gateway.port",
+        "OPENCLAW_GATEWAY_PORT",
+        "--log-level",
+        "gateway.tailscale.node",
+        "gateway.tailscale.mode",
+        "gateway.tailscale.hostname",
+        "gateway.tailscale.controlUrl",
+        "gateway.tailscale.tags",
+        "gateway.customBindHost",
+        "gateway.auth.password",
+        "models.providers.anthropic.apiKey",
+        "models.providers.mine.models.0.id",
+        "models.providers.mine.baseUrl",
+        "agents.defaults.model",
+    ];
+    assert_eq!(case.mistakes(), expected);
+}
+
+#[test]
+fn exposed_without_auth_is_refused_and_says_what_to_do() {
+    for bind in ["lan", "tailnet"] {
+        let case = Case::new(&format!(r#"{{ gateway: {{ bind: "{bind}", auth: {{ mode: "none" }} }} }}"#));
+        let error = case.draft().unwrap_err();
+        assert_eq!(error.issues[0].path, "gateway.auth.mode");
+        assert!(error.issues[0].message.contains("gateway.auth.token or gateway.auth.password, or bind to loopback"));
+    }
+    Case::new(r#"{ gateway: { auth: { mode: "none" } } }"#).draft().unwrap();
+    assert!(matches!(Case::new(r#"{ gateway: { bind: "lan" } }"#).resolved().auth.mode, Mode::Token(_)));
+}
+
+#[test]
+fn the_node_starts_only_when_asked_for() {
+    for asks in [
+        r#"{ gateway: { bind: "tailnet" } }"#,
+        r#"{ gateway: { tailscale: { node: "embedded" } } }"#,
+        r#"{ gateway: { tailscale: { hostname: "Claw" } } }"#,
+        r#"{ gateway: { tailscale: { authKey: "tskey" } } }"#,
+    ] {
+        let resolved = Case::new(asks).resolved();
+        assert_eq!(resolved.bind.mode, BindMode::Tailnet, "{asks}");
+        assert!(resolved.tailnet.is_some() && resolved.auth.allow_tailscale, "{asks}");
+    }
+    for keeps_quiet in [
+        r#"{ gateway: { bind: "auto" } }"#,
+        r#"{ gateway: { tailscale: { controlUrl: "https://hs.example.com" } } }"#,
+        r#"{ gateway: { tailscale: { node: "off", hostname: "claw", authKey: "file:/nowhere" } } }"#,
+    ] {
+        let resolved = Case::new(keeps_quiet).resolved();
+        assert_eq!(resolved.bind.mode, BindMode::Loopback, "{keeps_quiet}");
+        assert!(resolved.tailnet.is_none(), "{keeps_quiet}");
+    }
+    let contradiction = Case::new(r#"{ gateway: { bind: "tailnet", tailscale: { node: "off" } } }"#);
+    assert_eq!(contradiction.mistakes(), ["gateway.bind"]);
+}
+
+#[test]
+fn the_key_comes_from_the_environment_or_a_file() {
+    let mut case = Case::new(r#"{ gateway: { tailscale: { authKey: "from-file" } } }"#);
+    case.environment = Environment::from([("TS_AUTH_KEY", "second"), ("TS_AUTHKEY", "first")]);
+    let key = |case: &Case| case.resolved().tailnet.unwrap().auth_key.unwrap().expose().clone();
+    assert_eq!(key(&case), "first");
+    let path = case.folder.path().join("key");
+    std::fs::write(&path, "kept\n").unwrap();
+    case.environment = Environment::from([("TS_AUTHKEY", format!("file:{}", path.display()).as_str())]);
+    assert_eq!(key(&case), "kept");
+    case.environment = Environment::from([("TS_AUTHKEY", "file:/does/not/exist")]);
+    assert_eq!(case.mistakes(), ["TS_AUTHKEY"]);
+}
+
+#[test]
+fn a_password_closes_the_tailnet_way_in_unless_told() {
+    let resolved = Case::new(r#"{ gateway: { bind: "tailnet", auth: { password: "p" } } }"#).resolved();
+    assert_eq!(resolved.auth.mode.name(), "password");
+    assert!(!resolved.auth.allow_tailscale);
+    let told = r#"{ gateway: { bind: "tailnet", auth: { password: "p", allowTailscale: true } } }"#;
+    assert!(Case::new(told).resolved().auth.allow_tailscale);
+}
+
+#[test]
+fn the_secret_nearest_to_the_command_line_decides_the_mode() {
+    let mut case = Case::new(r#"{ gateway: { auth: { password: "p", token: "t" } } }"#);
+    assert_eq!(case.resolved().auth.mode.name(), "password");
+    case.environment = Environment::from([("OPENCLAW_GATEWAY_TOKEN", "e")]);
+    let resolved = case.resolved();
+    assert_eq!(resolved.auth.mode, Mode::Token(Secret::new("e".to_owned())));
+    assert_eq!(resolved.secret_origin, SecretOrigin::Environment("OPENCLAW_GATEWAY_TOKEN".to_owned()));
+    case.overrides.set("gateway.auth.password", "--password", "f");
+    assert_eq!(case.resolved().auth.mode, Mode::Password(Secret::new("f".to_owned())));
+    case.overrides.set("gateway.auth.mode", "--auth", "none");
+    assert_eq!(case.resolved().auth.mode, Mode::None);
+}
+
+#[test]
+fn models_are_found_by_reference() {
+    let file = r#"{ models: { providers: {
+            local: { baseUrl: "http://127.0.0.1:1234/v1", models: [{ id: "org/small", contextWindow: 4096 }, { id: "big" }] },
+            ollama: {} } },
+        agents: { defaults: { model: { primary: "local/org/small" } } } }"#;
+    let agent = Case::new(file).resolved().agent;
+    assert_eq!((agent.model.id.as_str(), agent.model.context_window), ("org/small", Some(4096)));
+    assert!(matches!(agent.model.api, ModelApi::OpenAiCompletions { api_key: None, .. }));
+    assert_eq!(agent.catalog.len(), 2);
+    let first =
+        Case::new(&file.replace("agents: { defaults: { model: { primary: \"local/org/small\" } } }", "")).resolved();
+    assert_eq!(first.agent.model.id, "org/small", "without a choice the first one answers");
+    let missing = Case::new(&file.replace("local/org/small", "local/huge"));
+    assert_eq!(missing.mistakes(), ["agents.defaults.model.primary"]);
+}
+
+#[test]
+fn a_known_vendor_needs_only_its_key() {
+    let mut case = Case::new(r#"{ agents: { defaults: { model: "anthropic/some-model" } } }"#);
+    assert_eq!(case.mistakes(), ["models.providers.anthropic.apiKey"]);
+    case.environment = Environment::from([("ANTHROPIC_API_KEY", "k")]);
+    let model = case.resolved().agent.model;
+    assert!(matches!(&model.api, ModelApi::Anthropic { base_url: None, api_key } if api_key.matches("k")));
+    let echo = Case::new(r#"{ agents: { defaults: { model: "tailclaw/echo" } } }"#).resolved();
+    assert!(matches!(echo.agent.model.api, ModelApi::Echo));
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_made_names_the_variable() {
+    let case = Case::new("");
+    std::fs::write(case.folder.path().join("state"), "a file").unwrap();
+    let error = case.draft().unwrap().complete().unwrap_err();
+    assert!(error.to_string().contains("TAILCLAW_STATE_DIR"), "{error}");
+    assert!(Path::new(&error.issues[0].path).ends_with("state"));
+}

@@ -1,0 +1,74 @@
+//! The same names when the crate is built without the node: a [`Node`] that cannot exist.
+
+use std::io;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{CertificatePair, Error, Settings, State, Status};
+use crate::net::{Listener, Peer, Stream, WhoIs};
+
+#[derive(Debug, Clone)]
+pub enum Node {}
+
+#[derive(Debug)]
+pub enum TailnetListener {}
+
+/// Nothing to do without a Go runtime in the process.
+pub const fn rearm_signal_handlers() {}
+
+#[expect(clippy::unused_async, reason = "the same signatures as the real node's")]
+impl Node {
+    pub async fn start(_settings: Settings) -> Result<Self, Error> {
+        Err(Error::NotBuilt)
+    }
+
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<State> {
+        match *self {}
+    }
+
+    #[must_use]
+    pub fn health(&self) -> watch::Receiver<Vec<String>> {
+        match *self {}
+    }
+
+    pub async fn listen(&self, _port: u16) -> Result<TailnetListener, Error> {
+        match *self {}
+    }
+
+    pub async fn whois(&self, _address: IpAddr) -> Result<Option<WhoIs>, Error> {
+        match *self {}
+    }
+
+    pub async fn status(&self) -> Result<Status, Error> {
+        match *self {}
+    }
+
+    pub async fn certificate(&self, _domain: &str) -> Result<CertificatePair, Error> {
+        match *self {}
+    }
+
+    pub async fn dial(&self, _host: &str, _port: u16, _deadline: Duration) -> Result<Stream, Error> {
+        match *self {}
+    }
+
+    pub async fn logout(&self) -> Result<(), Error> {
+        match *self {}
+    }
+
+    pub async fn close(&self) -> Result<(), Error> {
+        match *self {}
+    }
+}
+
+impl Listener for TailnetListener {
+    async fn accept(&mut self) -> io::Result<(Stream, Peer)> {
+        match *self {}
+    }
+
+    fn name(&self) -> String {
+        match *self {}
+    }
+}

@@ -1,0 +1,151 @@
+//! The node's LocalAPI: HTTP/1.1 over a stream that the node hands out.
+//!
+//! Where the stream comes from is the [`Dial`] type's business, so that a host's tailscaled can be asked in the same
+//! way over its socket.
+
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderValue};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::Error;
+
+/// For a question that the node answers from memory.
+pub(super) const SHORT: Duration = Duration::from_secs(10);
+
+const HOST_NAME: HeaderValue = HeaderValue::from_static("local-tailscaled.sock");
+/// A status without peers is a few KiB, a certificate chain too.
+const ANSWER_BYTES: usize = 4 << 20;
+
+type Sender = SendRequest<Empty<Bytes>>;
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+pub(super) trait Dial: Send + Sync + 'static {
+    fn dial(&self) -> impl Future<Output = io::Result<UnixStream>> + Send;
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct LocalApi<D>(Arc<Shared<D>>);
+
+#[derive(Debug)]
+struct Shared<D> {
+    dial: D,
+    /// A connection that waits for its next request. A second request at the same time opens one more, and the last
+    /// one back stays.
+    idle: Mutex<Option<Sender>>,
+}
+
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) body: Bytes,
+}
+
+impl<D: Dial> LocalApi<D> {
+    pub(super) fn new(dial: D) -> Self {
+        Self(Arc::new(Shared { dial, idle: Mutex::new(None) }))
+    }
+
+    /// Asks and wants 200 with JSON.
+    pub(super) async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        let answer = self.ask(Method::GET, path, SHORT).await?.wanted(Method::GET, path)?;
+        serde_json::from_slice(&answer.body).map_err(|error| unreachable(&Method::GET, path, error.into()))
+    }
+
+    /// Asks, and gives whatever the answer is.
+    pub(super) async fn ask(&self, method: Method, path: &str, limit: Duration) -> Result<Answer, Error> {
+        match tokio::time::timeout(limit, self.exchange(&method, path)).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(cause)) => Err(unreachable(&method, path, cause)),
+            Err(_) => Err(Error::TimedOut { request: describe(&method, path), limit }),
+        }
+    }
+
+    /// The body of an endless answer, on a connection of its own.
+    pub(super) async fn stream(&self, path: &str) -> Result<Incoming, Error> {
+        let open = async {
+            let mut sender = self.connect().await?;
+            Ok::<_, Cause>(sender.send_request(request(&Method::GET, path)?).await?)
+        };
+        let response = tokio::time::timeout(SHORT, open)
+            .await
+            .map_err(|_| Error::TimedOut { request: describe(&Method::GET, path), limit: SHORT })?
+            .map_err(|cause| unreachable(&Method::GET, path, cause))?;
+        if response.status() == StatusCode::OK {
+            Ok(response.into_body())
+        } else {
+            Err(refused(&Method::GET, path, response.status(), &[]))
+        }
+    }
+
+    async fn exchange(&self, method: &Method, path: &str) -> Result<Answer, Cause> {
+        let mut sender = self.sender().await?;
+        let response = sender.send_request(request(method, path)?).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await?.to_bytes();
+        *self.idle() = Some(sender);
+        Ok(Answer { status, body })
+    }
+
+    /// The waiting connection, unless it broke meanwhile.
+    async fn sender(&self) -> Result<Sender, Cause> {
+        let waiting = self.idle().take();
+        if let Some(mut sender) = waiting
+            && sender.ready().await.is_ok()
+        {
+            return Ok(sender);
+        }
+        self.connect().await
+    }
+
+    async fn connect(&self) -> Result<Sender, Cause> {
+        let stream = self.0.dial.dial().await?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        // Ends when the sender is dropped, or the node closes the stream.
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(target: "tailnet", %error, "a LocalAPI connection ended");
+            }
+        });
+        Ok(sender)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Option<Sender>> {
+        self.0.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answer {
+    /// An answer that is not a success becomes an error.
+    pub(super) fn wanted(self, method: Method, path: &str) -> Result<Self, Error> {
+        if self.status.is_success() { Ok(self) } else { Err(refused(&method, path, self.status, &self.body)) }
+    }
+}
+
+fn request(method: &Method, path: &str) -> http::Result<Request<Empty<Bytes>>> {
+    Request::builder().method(method).uri(format!("/localapi/v0/{path}")).header(HOST, HOST_NAME).body(Empty::new())
+}
+
+fn refused(method: &Method, path: &str, status: StatusCode, body: &[u8]) -> Error {
+    let message = String::from_utf8_lossy(body.get(..512).unwrap_or(body)).trim().to_owned();
+    Error::Answer { request: describe(method, path), status: status.as_u16(), message }
+}
+
+fn unreachable(method: &Method, path: &str, source: Cause) -> Error {
+    Error::Unreachable { request: describe(method, path), source }
+}
+
+/// Without the query.
+fn describe(method: &Method, path: &str) -> String {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    format!("{method} {path}")
+}

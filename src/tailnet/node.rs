@@ -1,0 +1,257 @@
+//! The running node: a cheap handle that everything is asked of.
+
+use std::ffi::CString;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use tokio::net::UnixStream;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use super::bus::{self, Report};
+use super::localapi::{Dial, LocalApi, SHORT};
+use super::lock::FolderLock;
+use super::sys::{Failure, Handle};
+use super::{CertificatePair, Error, Settings, State, Status, TailnetListener, certificate, logs, status, whois};
+use crate::net::{Stream, WhoIs};
+
+/// A first certificate takes a round with the certificate authority and with DNS.
+const CERTIFICATE: Duration = Duration::from_mins(3);
+
+/// The embedded node. Clones are handles to the same one; it is closed by [`Node::close`], or in the background when
+/// the last handle goes.
+#[derive(Debug, Clone)]
+pub struct Node(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    handle: Handle,
+    api: LocalApi<Handle>,
+    report: Report,
+    /// Ends the tasks that follow the node.
+    ended: CancellationToken,
+    closing: AtomicBool,
+    /// Whether the close went through in time, once it is over.
+    closed: watch::Sender<Option<bool>>,
+    lock: Option<FolderLock>,
+}
+
+impl Node {
+    /// Starts the node and its login in the background: follow [`Node::state`]. What fails here fails before any
+    /// network is involved.
+    pub async fn start(settings: Settings) -> Result<Self, Error> {
+        warn_of_stray_variables(&settings);
+        let (pipe, log) = logs::pipe()?;
+        let folder = settings.state_dir.clone();
+        let lock = blocking(move || FolderLock::take(&folder)).await??;
+        let handle = Handle::new();
+        let node = Self(Arc::new(Shared::new(handle, lock)));
+        tokio::spawn(logs::forward(pipe));
+        blocking(move || {
+            configure(handle, &settings, &log)?;
+            handle.start().map_err(|failure| refused("start", &failure))
+        })
+        .await??;
+        let Shared { api, report, ended, .. } = &*node.0;
+        tokio::spawn(bus::follow(api.clone(), report.clone(), ended.clone()));
+        Ok(node)
+    }
+
+    #[must_use]
+    pub fn state(&self) -> watch::Receiver<State> {
+        self.0.report.state.subscribe()
+    }
+
+    /// Sentences about what is wrong with the node, beside its state.
+    #[must_use]
+    pub fn health(&self) -> watch::Receiver<Vec<String>> {
+        self.0.report.health.subscribe()
+    }
+
+    /// Takes connections to a TCP port of the node's addresses, as soon as it has any.
+    pub async fn listen(&self, port: u16) -> Result<TailnetListener, Error> {
+        let handle = self.0.handle;
+        let socket = blocking(move || handle.listen(port)).await?.map_err(|failure| refused("listen", &failure))?;
+        Ok(TailnetListener::new(socket, port)?)
+    }
+
+    /// Who has an address of the tailnet now. `None`: nobody that the control plane knows.
+    pub async fn whois(&self, address: IpAddr) -> Result<Option<WhoIs>, Error> {
+        let path = format!("whois?addr={address}&proto=tcp");
+        let answer = self.0.api.ask(Method::GET, &path, SHORT).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        let body = answer.wanted(Method::GET, &path)?.body;
+        let answer: whois::Answer = serde_json::from_slice(&body)
+            .map_err(|error| Error::Unreachable { request: "GET whois".to_owned(), source: error.into() })?;
+        Ok(Some(answer.into_whois(self.has_address(address))))
+    }
+
+    pub async fn status(&self) -> Result<Status, Error> {
+        Ok(self.0.api.json::<status::Answer>(status::PATH).await?.into_status())
+    }
+
+    /// The certificate of one of the node's own domains, from the node's store or from the authority. It renews in
+    /// the background: ask again, daily, for the current one.
+    pub async fn certificate(&self, domain: &str) -> Result<CertificatePair, Error> {
+        let path = format!("cert/{domain}?type=pair");
+        let answer = self.0.api.ask(Method::GET, &path, CERTIFICATE).await?.wanted(Method::GET, &path)?;
+        std::str::from_utf8(&answer.body).ok().and_then(certificate::split).ok_or_else(|| Error::Answer {
+            request: format!("GET cert/{domain}"),
+            status: answer.status.as_u16(),
+            message: "not a certificate and its key".to_owned(),
+        })
+    }
+
+    /// Connects to a host of the tailnet by name or address; waits for the node to be running, all within `deadline`.
+    pub async fn dial(&self, host: &str, port: u16, deadline: Duration) -> Result<Stream, Error> {
+        let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+        let address = text("host", address)?;
+        let limit = i32::try_from(deadline.as_millis()).unwrap_or(i32::MAX);
+        let handle = self.0.handle;
+        match blocking(move || handle.dial(&address, limit)).await? {
+            Ok(descriptor) => Ok(Stream::Unix(stream(descriptor)?)),
+            Err(failure) if failure.is_timeout() => {
+                Err(Error::TimedOut { request: format!("dial {host}:{port}"), limit: deadline })
+            }
+            Err(failure) => Err(refused("dial", &failure)),
+        }
+    }
+
+    /// Leaves the tailnet: the node's key ends at the control server, too. A reusable auth key joins anew at the next
+    /// start.
+    pub async fn logout(&self) -> Result<(), Error> {
+        self.0.api.ask(Method::POST, "logout", SHORT).await?.wanted(Method::POST, "logout").map(drop)
+    }
+
+    /// Ends the node within five seconds, whatever it is doing. Every call waits for the same end.
+    pub async fn close(&self) -> Result<(), Error> {
+        let mut closed = self.0.closed.subscribe();
+        if !self.0.closing.swap(true, Ordering::AcqRel) {
+            // A task of its own, so that a caller who gives up waiting does not leave the close half done.
+            tokio::spawn(self.clone().end());
+        }
+        match closed.wait_for(Option::is_some).await.map(|in_time| *in_time) {
+            Ok(Some(true)) => Ok(()),
+            _ => Err(Error::CloseTimedOut),
+        }
+    }
+
+    async fn end(self) {
+        self.0.ended.cancel();
+        let handle = self.0.handle;
+        let outcome = blocking(move || handle.close()).await;
+        self.0.report.stopped("closed");
+        let in_time = !matches!(&outcome, Ok(Err(failure)) if failure.is_timeout());
+        if let Ok(Err(failure)) = outcome {
+            tracing::warn!(target: "tailnet", error = %failure, "the node did not close cleanly");
+        }
+        self.0.closed.send_replace(Some(in_time));
+        if !in_time {
+            // The old node still works in its folder: nobody may have the lock before this process is gone.
+            std::mem::forget(self);
+        }
+    }
+
+    fn has_address(&self, address: IpAddr) -> bool {
+        matches!(&*self.0.report.state.borrow(), State::Running(identity) if identity.addresses.contains(&address))
+    }
+}
+
+impl Shared {
+    fn new(handle: Handle, lock: FolderLock) -> Self {
+        Self {
+            handle,
+            api: LocalApi::new(handle),
+            report: Report::new(),
+            ended: CancellationToken::new(),
+            closing: AtomicBool::new(false),
+            closed: watch::Sender::new(None),
+            lock: Some(lock),
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if *self.closing.get_mut() {
+            return;
+        }
+        self.ended.cancel();
+        let (handle, lock) = (self.handle, self.lock.take());
+        // A plain thread: the runtime may be going down.
+        std::thread::spawn(move || {
+            if handle.close().is_err_and(|failure| failure.is_timeout()) {
+                std::mem::forget(lock);
+            }
+        });
+    }
+}
+
+impl Dial for Handle {
+    async fn dial(&self) -> io::Result<UnixStream> {
+        let handle = *self;
+        let descriptor = blocking(move || handle.local_api()).await?.map_err(io::Error::other)?;
+        stream(descriptor)
+    }
+}
+
+fn configure(handle: Handle, settings: &Settings, log: &OwnedFd) -> Result<(), Error> {
+    let folder = CString::new(settings.state_dir.as_os_str().as_bytes()).map_err(|_| contains_nul("state folder"))?;
+    let failed = |failure| refused("configure", &failure);
+    handle.set_log(log.as_fd()).map_err(failed)?;
+    handle.set_dir(&folder).map_err(failed)?;
+    handle.set_hostname(&text("hostname", settings.hostname.as_str())?).map_err(failed)?;
+    if let Some(url) = &settings.control_url {
+        handle.set_control_url(&text("control URL", url.as_str())?).map_err(failed)?;
+    }
+    if let Some(key) = &settings.auth_key {
+        handle.set_auth_key(&text("auth key", key.expose().as_str())?).map_err(failed)?;
+    }
+    if !settings.tags.is_empty() {
+        handle.set_tags(&text("tags", settings.tags.join(","))?).map_err(failed)?;
+    }
+    handle.set_ephemeral(settings.ephemeral).map_err(failed)
+}
+
+fn text(name: &'static str, value: impl Into<Vec<u8>>) -> Result<CString, Error> {
+    CString::new(value).map_err(|_| contains_nul(name))
+}
+
+const fn contains_nul(name: &'static str) -> Error {
+    Error::Setting { name, reason: "it contains a NUL character" }
+}
+
+fn refused(action: &'static str, failure: &Failure) -> Error {
+    Error::Refused { action, reason: failure.to_string() }
+}
+
+/// tsnet falls back to these for an auth key that the settings do not give.
+fn warn_of_stray_variables(settings: &Settings) {
+    if settings.auth_key.is_some() {
+        return;
+    }
+    for name in ["TS_AUTHKEY", "TS_AUTH_KEY"] {
+        if std::env::var_os(name).is_some_and(|value| !value.is_empty()) {
+            tracing::warn!(target: "tailnet", "no auth key is configured, so the node takes the one in {name}");
+        }
+    }
+}
+
+/// The descriptor is non-blocking already.
+fn stream(descriptor: OwnedFd) -> io::Result<UnixStream> {
+    UnixStream::from_std(StdUnixStream::from(descriptor))
+}
+
+async fn blocking<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    spawn_blocking(call).await.map_err(io::Error::other)
+}
