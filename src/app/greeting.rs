@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 
 use qrcode::QrCode;
 use qrcode::render::unicode;
+use serde_json::json;
 
+use super::Reader;
 use crate::agent::Agent;
 use crate::auth::Mode;
 use crate::config::{Resolved, SecretOrigin};
@@ -18,7 +20,18 @@ fn say(text: &str) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-pub(super) fn print(resolved: &Resolved, addresses: &[SocketAddr], agent: &Agent) {
+pub(super) fn print(resolved: &Resolved, addresses: &[SocketAddr], agent: &Agent, reader: Reader) {
+    if reader == Reader::Program {
+        let document = json!({
+            "version": crate::VERSION,
+            "pid": std::process::id(),
+            "controlUi": control_ui_link(resolved),
+            "gateway": addresses.iter().map(|address| format!("ws://{address}")).collect::<Vec<_>>(),
+            "model": agent.settings().model.reference(),
+            "stateDir": resolved.paths.state_dir,
+        });
+        return say(&format!("{document}\n"));
+    }
     let mut text = format!("tailclaw {} is running\n", crate::VERSION);
     let _ = writeln!(text, "  Control UI   {}", control_ui_link(resolved));
     for address in addresses {
@@ -51,12 +64,16 @@ fn control_ui_link(resolved: &Resolved) -> String {
 }
 
 /// One line when the node's state changes; the login link as a QR code, too, if a person watches.
-pub(super) fn print_tailnet(health: &TailnetHealth, port: u16, serves: bool, interactive: bool) {
+pub(super) fn print_tailnet(health: &TailnetHealth, port: u16, serves: bool, reader: Reader) {
+    if reader == Reader::Program {
+        // The one document has been printed; `status --json` has the rest.
+        return;
+    }
     let mut text = String::new();
     match (health.state, &health.login_url, &health.name) {
         ("NeedsLogin", Some(url), _) => {
             let _ = writeln!(text, "  tailnet      to join, open {url}");
-            if interactive {
+            if reader == Reader::Person {
                 text.push_str(&qr_code(url));
             }
         }

@@ -37,20 +37,22 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(15);
 /// How long everything else may take after that.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
-/// How the gateway is run.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RunOptions {
-    /// Take over from a running gateway of the same state folder. Dealt with by the caller, before.
-    pub force: bool,
-    /// A person watches: show progress and the login link as a QR code.
-    pub interactive: bool,
+/// Who reads stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    /// At a terminal: the login link comes as a QR code, too.
+    Person,
+    /// A file or a pipe.
+    Log,
+    /// One JSON document.
+    Program,
 }
 
 /// Runs the gateway until it is told to end.
 ///
 /// # Errors
 /// It could not start: the port is taken, the state folder is in use or cannot be written.
-pub async fn run(resolved: Resolved, options: RunOptions) -> anyhow::Result<ExitCode> {
+pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode> {
     let paths = &resolved.paths;
     let _logging = logging::start(&logging::Settings { level: resolved.log_level.clone(), folder: paths.logs_dir() })
         .context("the log cannot be written")?;
@@ -69,7 +71,7 @@ pub async fn run(resolved: Resolved, options: RunOptions) -> anyhow::Result<Exit
         spawn_server(listener, &parts.gateway);
     }
     shutdown.spawn(gateway::beat(Arc::clone(&parts.gateway)));
-    greeting::print(&resolved, &addresses, &parts.agent);
+    greeting::print(&resolved, &addresses, &parts.agent, reader);
     let node = resolved.tailnet.clone().map(|settings| {
         tailnet::Join {
             settings,
@@ -79,7 +81,7 @@ pub async fn run(resolved: Resolved, options: RunOptions) -> anyhow::Result<Exit
             gateway: Arc::clone(&parts.gateway),
             view: parts.tailnet_view,
             own_names: parts.own_names,
-            interactive: options.interactive,
+            reader,
         }
         .start()
     });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{greeting, spawn_server};
+use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
 use crate::gateway::Gateway;
 use crate::protocol::system::TailnetHealth;
@@ -21,7 +21,7 @@ pub(super) struct Join {
     pub gateway: Arc<Gateway>,
     pub view: watch::Sender<Option<TailnetHealth>>,
     pub own_names: OwnNames,
-    pub interactive: bool,
+    pub reader: Reader,
 }
 
 /// A node that is joining or has joined.
@@ -81,7 +81,7 @@ impl Join {
             return;
         }
         tracing::info!(state = now.state, name = now.name, reason = now.reason, "tailnet");
-        greeting::print_tailnet(&now, self.port, self.serves, self.interactive);
+        greeting::print_tailnet(&now, self.port, self.serves, self.reader);
     }
 
     /// The page may be opened under these names.

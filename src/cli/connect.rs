@@ -4,7 +4,7 @@
 //! token file has. With `--url` nothing is borrowed: a secret goes only where the person sends it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -99,6 +99,23 @@ impl Destination {
             scopes,
             timeout: self.timeout,
         };
-        Client::connect(&target).await
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let error = match Client::connect(&target).await {
+                Ok(client) => return Ok(client),
+                Err(error) => error,
+            };
+            match soon(&error) {
+                Some(pause) if Instant::now() + pause < deadline => tokio::time::sleep(pause).await,
+                _ => return Err(error),
+            }
+        }
     }
+}
+
+/// A gateway that is starting says when to come back. A lock-out does so, too, but nobody waits for that.
+fn soon(error: &ClientError) -> Option<Duration> {
+    let ClientError::Refused(refusal) = error else { return None };
+    let pause = refusal.retry_after_ms.filter(|_| refusal.retryable)?;
+    (pause <= 2_000).then(|| Duration::from_millis(pause.max(50)))
 }

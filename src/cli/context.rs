@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use crate::app::Reader;
 use crate::config::{self, ConfigError, Draft, Environment, Overrides, Paths};
 
 #[derive(Debug)]
@@ -29,6 +30,14 @@ impl Context {
 
     /// Whether a person watches what goes to stdout.
     pub(super) fn is_interactive(&self) -> bool {
-        !self.json && std::io::stdout().is_terminal()
+        self.reader() == Reader::Person
+    }
+
+    pub(super) fn reader(&self) -> Reader {
+        match (self.json, std::io::stdout().is_terminal()) {
+            (true, _) => Reader::Program,
+            (false, true) => Reader::Person,
+            (false, false) => Reader::Log,
+        }
     }
 }

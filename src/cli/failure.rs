@@ -100,7 +100,7 @@ mod tests {
     fn each_kind_has_its_exit_code() {
         let config_error = ConfigError { issues: vec![config::issue("gateway.port", "must be a number")] };
         let unreachable =
-            ClientError::Unreachable { url: "ws://h".into(), source: std::io::ErrorKind::ConnectionRefused.into() };
+            ClientError::Unreachable { url: "ws://h".into(), cause: std::io::ErrorKind::ConnectionRefused.into() };
         let closed = ClientError::Closed { code: Some(1012), reason: String::new() };
         assert_eq!(exit_code(&config_error.into()), 78);
         assert_eq!(exit_code(&unreachable.into()), 69);
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn an_error_ends_with_what_to_do() {
         let unreachable =
-            ClientError::Unreachable { url: "ws://h".into(), source: std::io::ErrorKind::ConnectionRefused.into() };
+            ClientError::Unreachable { url: "ws://h".into(), cause: std::io::ErrorKind::ConnectionRefused.into() };
         let text = text(&unreachable.into());
         assert!(text.starts_with("no gateway answers at ws://h"), "{text}");
         assert!(text.contains("\nStart it with `tailclaw gateway`"), "{text}");

@@ -42,33 +42,48 @@ pub(super) async fn main(args: &LogsArgs, context: &Context) -> anyhow::Result<E
     let destination = args.connect.destination(context, Duration::from_millis(args.timeout)).await?;
     let mut client = destination.connect(&[NAME]).await?;
     let first = TailParams { cursor: None, limit: Some(args.limit), max_bytes: Some(args.max_bytes) };
-    let mut reply = client.call::<LogsTail>(&first).await?;
+    let reply = client.call::<LogsTail>(&first).await?;
     if context.json {
         print(&json!({ "type": "meta", "file": reply.file, "cursor": reply.cursor, "size": reply.size }).to_string())?;
     }
     show(&reply, context.json)?;
-    while args.follow {
-        tokio::time::sleep(Duration::from_millis(args.interval)).await;
-        let next = TailParams { cursor: Some(reply.cursor), limit: Some(5_000), max_bytes: Some(1_000_000) };
-        reply = match client.call::<LogsTail>(&next).await {
-            Ok(reply) => reply,
-            Err(error) if error.is_passing() => {
-                let (again, reply) = reconnect(&destination, &next, error, context.json).await?;
-                client = again;
-                reply
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if reply.reset {
-            notice("the log file began anew", context.json);
-        }
-        show(&reply, context.json)?;
+    if args.follow {
+        let interval = Duration::from_millis(args.interval);
+        return follow(client, reply.cursor, &destination, interval, context.json).await;
     }
     client.close().await;
     Ok(ExitCode::SUCCESS)
 }
 
 const NAME: &str = "logs.tail";
+
+/// Until the person has seen enough, or the gateway is gone for good.
+async fn follow(
+    mut client: Client,
+    mut cursor: u64,
+    destination: &Destination,
+    interval: Duration,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
+    loop {
+        tokio::time::sleep(interval).await;
+        let next = TailParams { cursor: Some(cursor), limit: Some(5_000), max_bytes: Some(1_000_000) };
+        let reply = match client.call::<LogsTail>(&next).await {
+            Ok(reply) => reply,
+            Err(error) if error.is_passing() => {
+                let (again, reply) = reconnect(destination, &next, error, json).await?;
+                client = again;
+                reply
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if reply.reset {
+            notice("the log file began anew", json);
+        }
+        show(&reply, json)?;
+        cursor = reply.cursor;
+    }
+}
 
 async fn reconnect(
     destination: &Destination,
@@ -127,7 +142,7 @@ fn record(line: &str) -> Value {
     let parsed: Value = serde_json::from_str(line).unwrap_or(Value::Null);
     json!({
         "type": "log",
-        "time": parsed.at("timestamp"),
+        "time": parsed.at("time"),
         "level": level(line).to_lowercase(),
         "message": parsed.at("message").as_str().unwrap_or(line),
         "raw": line,
@@ -137,19 +152,26 @@ fn record(line: &str) -> Value {
 /// `ERROR`, `WARN`, `INFO`, …; empty for a line that is none of ours.
 pub(super) fn level(line: &str) -> String {
     let parsed: Value = serde_json::from_str(line).unwrap_or(Value::Null);
-    parsed.at("level").as_str().unwrap_or_default().to_uppercase()
+    let level = parsed.at("level").as_str().or_else(|| parsed.at("_meta.logLevelName").as_str());
+    level.unwrap_or_default().to_uppercase()
 }
 
 /// `time LEVEL message key=value …`
 pub(super) fn readable(line: &str) -> String {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(line) else { return plain(line) };
     let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or_default();
-    let mut shown = format!("{} {:5} {}", text("timestamp"), text("level"), text("message"));
+    let mut shown = format!("{} {:5} {}", text("time"), level(line), text("message"));
     for (key, value) in &fields {
-        let is_shown_already = matches!(key.as_str(), "timestamp" | "level" | "message" | "target");
-        if !is_shown_already {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            shown.push_str(&format!(" {key}={value}"));
+        // OpenClaw numbers the parts of its messages.
+        let is_number = key.parse::<u32>().is_ok();
+        if is_number || matches!(key.as_str(), "time" | "ts" | "level" | "message" | "subsystem" | "_meta") {
+            continue;
+        }
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let pair = format!(" {key}={value}");
+        // The gateway's own lines have their fields in the message, too.
+        if !shown.contains(&pair) {
+            shown.push_str(&pair);
         }
     }
     plain(&shown)
@@ -159,14 +181,13 @@ pub(super) fn readable(line: &str) -> String {
 mod tests {
     use super::*;
 
-    const LINE: &str =
-        r#"{"timestamp":"2026-01-02T03:04:05Z","level":"WARN","message":"slow","conn.id":"c1","target":"t","ms":7}"#;
+    const LINE: &str = r#"{"time":"2026-01-02T03:04:05Z","ts":1,"level":"warn","subsystem":"gateway","message":"slow ms=7","conn.id":"c1","ms":7}"#;
 
     #[test]
     fn a_line_for_people_and_one_for_programs() {
-        assert_eq!(readable(LINE), "2026-01-02T03:04:05Z WARN  slow conn.id=c1 ms=7");
+        assert_eq!(readable(LINE), "2026-01-02T03:04:05Z WARN  slow ms=7 conn.id=c1");
         let record = record(LINE);
-        assert_eq!((record["level"].as_str(), record["message"].as_str()), (Some("warn"), Some("slow")));
+        assert_eq!((record["level"].as_str(), record["message"].as_str()), (Some("warn"), Some("slow ms=7")));
         assert_eq!(readable("not json \u{1b}[0m"), "not json \u{fffd}[0m");
     }
 

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::context::Context;
 use super::force;
-use crate::app::{self, RunOptions};
+use crate::app;
 use crate::config::Overrides;
 
 #[derive(Debug, Default, Args)]
@@ -64,7 +64,7 @@ pub(super) async fn start(overrides: Overrides, force: bool, context: &Context) 
     if force {
         force::take_over(&resolved.paths.lock_file()).await?;
     }
-    app::run(resolved, RunOptions { force, interactive: context.is_interactive() }).await
+    app::run(resolved, context.reader()).await
 }
 
 #[cfg(test)]

@@ -123,7 +123,10 @@ fn render(report: &Value, deep: bool) -> String {
     if status.is_object() {
         let node = if status.at("tailnet").is_object() { status.at("tailnet") } else { report.at("health.tailnet") };
         let off = || "off: `tailclaw up` on the gateway's machine joins one".to_owned();
-        rows.add("tailnet", report::tailnet(node).unwrap_or_else(off));
+        // A gateway without /whoami is none of ours: it has no node to speak of.
+        if let Some(tailnet) = report::tailnet(node).or_else(|| report.at("whoami").is_object().then(off)) {
+            rows.add("tailnet", tailnet);
+        }
         let defaults = status.at("sessions.defaults");
         rows.add("model", model_line(defaults));
         rows.add("sessions", sessions_line(status.at("sessions")));

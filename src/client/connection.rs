@@ -185,7 +185,7 @@ async fn open(target: &Target) -> Result<WebSocketStream<TcpStream>, ClientError
     let url = target.url.to_string();
     let stream = TcpStream::connect((target.url.host(), target.url.port()))
         .await
-        .map_err(|source| ClientError::Unreachable { url: url.clone(), source })?;
+        .map_err(|cause| ClientError::Unreachable { url: url.clone(), cause })?;
     // Small frames both ways: waiting for more to send would only add latency.
     let _ = stream.set_nodelay(true);
     let mut limits = WebSocketConfig::default();
@@ -235,17 +235,17 @@ async fn admit(wire: &mut Wire, target: &Target) -> Result<Hello, ClientError> {
     }
 }
 
-fn outcome(response: Response) -> Result<Value, Refusal> {
+fn outcome(response: Response) -> Result<Value, Box<Refusal>> {
     if response.ok {
         return Ok(response.payload);
     }
-    Err(response.error.unwrap_or_else(|| Refusal {
+    Err(Box::new(response.error.unwrap_or_else(|| Refusal {
         code: "UNAVAILABLE".to_owned(),
         message: "the gateway gave no reason".to_owned(),
         details: None,
         retryable: false,
         retry_after_ms: None,
-    }))
+    })))
 }
 
 async fn write(socket: &mut WebSocketStream<TcpStream>, frame: &Value) -> Result<(), ClientError> {

@@ -12,8 +12,8 @@ pub enum ClientError {
     #[error("{url:?} cannot be used: {problem}")]
     Url { url: String, problem: String },
     /// Nobody answers there: start the gateway, or correct the address.
-    #[error("no gateway answers at {url}: {source}")]
-    Unreachable { url: String, source: io::Error },
+    #[error("no gateway answers at {url}: {cause}")]
+    Unreachable { url: String, cause: io::Error },
     /// Nobody answered in time.
     #[error("no answer from {url} within {} ms", after.as_millis())]
     Silent { url: String, after: Duration },
@@ -22,10 +22,10 @@ pub enum ClientError {
     NotAGateway { url: String, problem: String },
     /// The gateway answered `connect` with an error: mend the credentials.
     #[error("the gateway refused the connection: {0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// The gateway answered a request with an error.
     #[error("{method}: {refusal}")]
-    Failed { method: String, refusal: Refusal },
+    Failed { method: String, refusal: Box<Refusal> },
     /// The connection ended under us: connect again.
     #[error("the gateway closed the connection{}", close_text(*code, reason))]
     Closed { code: Option<u16>, reason: String },
@@ -199,7 +199,7 @@ mod tests {
 
     use super::*;
 
-    fn refusal(details: Value) -> Refusal {
+    fn refusal(details: Value) -> Box<Refusal> {
         serde_json::from_value(json!({ "code": "INVALID_REQUEST", "message": "unauthorized", "details": details }))
             .unwrap()
     }

@@ -40,7 +40,7 @@ async fn exchange(url: &GatewayUrl, path: &str, credentials: &Credentials) -> Re
     let strange = |problem: String| ClientError::NotAGateway { url: url.to_string(), problem };
     let stream = TcpStream::connect((url.host(), url.port()))
         .await
-        .map_err(|source| ClientError::Unreachable { url: url.to_string(), source })?;
+        .map_err(|cause| ClientError::Unreachable { url: url.to_string(), cause })?;
     let mut request = hyper::Request::get(path)
         .header(hyper::header::HOST, url.authority())
         .header(hyper::header::CONNECTION, "close");

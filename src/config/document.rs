@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::layers::{self, Missing};
 use super::schema::{self, Kind};
-use super::{ConfigError, Environment, Overrides, Paths, check, issue, resolve, token};
-use crate::protocol::config::{GetReply, Issue, REDACTED};
+use super::{ConfigError, Environment, check, issue, shown, token};
+use crate::protocol::config::Issue;
 
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -26,8 +26,8 @@ pub enum WriteError {
     /// The value is wrong for the key: mend the value.
     #[error(transparent)]
     Invalid(#[from] ConfigError),
-    #[error("{path} cannot be written: {source}")]
-    Io { path: PathBuf, source: io::Error },
+    #[error("{path} cannot be written: {cause}")]
+    Io { path: PathBuf, cause: io::Error },
 }
 
 /// What an edit did beside setting the value.
@@ -55,6 +55,11 @@ impl Document {
                 .map_err(|error| ConfigError::one(shown(), format!("is no json5: {error}; mend the file there")))?,
         };
         Ok(Self { path: path.to_owned(), text, value })
+    }
+
+    /// An empty configuration in place of a file that cannot be used.
+    pub(super) fn missing(path: &Path) -> Self {
+        Self { path: path.to_owned(), text: None, value: Value::Object(serde_json::Map::new()) }
     }
 
     #[must_use]
@@ -93,7 +98,7 @@ impl Document {
     /// The whole file, secrets replaced. Keys outside the table could hold anything and are replaced too.
     #[must_use]
     pub fn redacted(&self) -> Value {
-        redact(Kind::Table(schema::ROOT), &self.value)
+        shown::redact(Kind::Table(schema::ROOT), &self.value)
     }
 
     /// Everything wrong with keys and values, environment references left as they stand.
@@ -134,7 +139,7 @@ impl Document {
             self.text = Some(format!("{text}\n"));
             Ok(Written { backup })
         });
-        outcome.map_err(|source| WriteError::Io { path: self.path.clone(), source })
+        outcome.map_err(|cause| WriteError::Io { path: self.path.clone(), cause })
     }
 
     /// Writing back loses comments: the file as it was is kept beside it.
@@ -145,36 +150,6 @@ impl Document {
         let backup = PathBuf::from(name);
         replace(&backup, text.as_bytes())?;
         Ok(Some(backup))
-    }
-}
-
-/// The reply of `config.get`: the file as it stands now, and what is wrong with it.
-#[must_use]
-pub fn snapshot(paths: &Paths, environment: &Environment) -> GetReply {
-    let (document, mut issues) = match Document::read(&paths.config_file) {
-        Ok(document) => (document, Vec::new()),
-        Err(error) => {
-            let empty = Document { path: paths.config_file.clone(), text: None, value: serde_json::json!({}) };
-            (empty, error.issues)
-        }
-    };
-    if let Err(error) = resolve::draft(&document, paths.clone(), environment, &Overrides::default()) {
-        issues.extend(error.issues);
-    }
-    let redacted = document.redacted();
-    GetReply {
-        path: paths.config_file.display().to_string(),
-        exists: paths.config_file.exists(),
-        raw: None,
-        parsed: redacted.clone(),
-        source_config: redacted.clone(),
-        resolved: redacted.clone(),
-        config: redacted,
-        valid: issues.is_empty(),
-        hash: document.hash(),
-        issues,
-        warnings: Vec::new(),
-        legacy_issues: Vec::new(),
     }
 }
 
@@ -204,30 +179,6 @@ fn place(root: &mut Value, keys: &[&str], path: &str, value: Value) -> Result<()
     };
     *spot = value;
     Ok(())
-}
-
-fn redact(kind: Kind, value: &Value) -> Value {
-    match (kind, value) {
-        (Kind::Secret, Value::Null) => Value::Null,
-        (Kind::Secret, _) => Value::from(REDACTED),
-        (Kind::Table(fields) | Kind::TextOrTable(fields), Value::Object(entries)) => {
-            let shown = entries.iter().map(|(key, value)| {
-                let field = fields.iter().find(|field| field.name == key);
-                (key.clone(), field.map_or_else(|| Value::from(REDACTED), |field| redact(field.kind, value)))
-            });
-            Value::Object(shown.collect())
-        }
-        (Kind::Named(fields), Value::Object(entries)) => {
-            let shown = entries.iter().map(|(key, value)| (key.clone(), redact(Kind::Table(fields), value)));
-            Value::Object(shown.collect())
-        }
-        (Kind::Rows(fields), Value::Array(rows)) => {
-            Value::Array(rows.iter().map(|row| redact(Kind::Table(fields), row)).collect())
-        }
-        // A scalar where an object belongs may be a secret in the wrong place.
-        (Kind::Table(_) | Kind::Named(_) | Kind::Rows(_), _) => Value::from(REDACTED),
-        (_, value) => value.clone(),
-    }
 }
 
 /// Whether `//` or `/*` stands outside of texts.
@@ -271,6 +222,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::protocol::config::REDACTED;
 
     fn document(text: &str) -> (tempfile::TempDir, Document) {
         let folder = tempfile::tempdir().unwrap();
@@ -322,15 +274,5 @@ mod tests {
     fn slashes_inside_of_texts_are_no_comments() {
         assert!(!has_comments(r#"{ a: "http://x", b: 'it\'s //' }"#));
         assert!(has_comments("{ a: 1, /* b */ }"));
-    }
-
-    #[test]
-    fn a_broken_file_still_answers() {
-        let (folder, _document) = document("{}");
-        let paths = Paths { state_dir: folder.path().into(), config_file: folder.path().join("tailclaw.json") };
-        assert!(snapshot(&paths, &Environment::default()).valid);
-        fs::write(&paths.config_file, "{ gateway: ").unwrap();
-        let reply = snapshot(&paths, &Environment::default());
-        assert!(!reply.valid && reply.exists && reply.issues.len() == 1);
     }
 }

@@ -13,15 +13,17 @@ mod paths;
 mod raw;
 mod resolve;
 mod schema;
+mod shown;
 mod token;
 
 use std::fmt;
 
-pub use document::{Document, WriteError, Written, snapshot};
+pub use document::{Document, WriteError, Written};
 pub use environment::Environment;
 pub use layers::Overrides;
 pub use paths::Paths;
 pub use resolve::{AccessDraft, Draft, Resolved, SecretOrigin};
+pub use shown::snapshot;
 
 use crate::protocol::config::Issue;
 

@@ -2,13 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::AsyncReadExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role as Side, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
@@ -28,13 +28,19 @@ use crate::protocol::{ErrorShape, MAX_PAYLOAD};
 use crate::rpc::{Answer, Context, Dispatch, Subscriptions};
 
 const PING_INTERVAL: Duration = Duration::from_secs(25);
-/// A client that takes nothing for this long has gone.
+/// A client that takes not one byte for this long has gone.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// After our close frame, what the peer still sends is read this long: closing at once would reset the connection and
 /// with it the frame that says why.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
-/// Requests of one connection that are being served at a time.
-const MAX_IN_FLIGHT: usize = 256;
+/// Requests of one connection that are being worked on at a time. While there are so many, or so much waits to be
+/// written, no more is read: a client that asks and does not listen is slowed down before it costs others anything.
+const MAX_WORKING: usize = 8;
+const MAX_WAITING_BYTES: usize = 1024 * 1024;
+/// Messages that are read before what they caused is written, if they are there already: one write for all of them.
+const READ_BATCH: usize = 64;
+/// Calls of one connection that wait for something to happen.
+const MAX_LONG_CALLS: usize = 256;
 /// Calls under the wrong role before the connection is closed.
 const MAX_WRONG_ROLE: u32 = 10;
 /// What is read at a time. Small, because it is held by every idle connection.
@@ -55,7 +61,7 @@ pub(super) async fn run(stream: Guard<Stream>, peer: Peer, headers: Headers, slo
     match welcomed {
         Ok(welcomed) => {
             socket.get_mut().lift();
-            Connection::open(id, peer, welcomed, gateway).talk(socket).await;
+            Connection::open(id.into(), peer, welcomed, gateway).talk(socket).await;
         }
         Err(Failed::Close(frame)) => close(socket, frame).await,
         Err(Failed::Gone) => {}
@@ -63,12 +69,13 @@ pub(super) async fn run(stream: Guard<Stream>, peer: Peer, headers: Headers, slo
 }
 
 struct Connection {
-    id: String,
+    id: Arc<str>,
     peer: Peer,
     client: ClientInfo,
     context: Context,
     outbox: Arc<Outbox>,
-    in_flight: Arc<Semaphore>,
+    working: Arc<Semaphore>,
+    long_calls: Arc<Semaphore>,
     gateway: Arc<Gateway>,
     opened: Instant,
     requests: u64,
@@ -77,7 +84,7 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(id: String, peer: Peer, welcomed: Welcomed, gateway: Arc<Gateway>) -> Self {
+    fn open(id: Arc<str>, peer: Peer, welcomed: Welcomed, gateway: Arc<Gateway>) -> Self {
         let outbox = Arc::new(Outbox::default());
         outbox.push_frame(welcomed.hello);
         gateway.connections.fetch_add(1, Ordering::Relaxed);
@@ -89,7 +96,8 @@ impl Connection {
         let mut connection = Self {
             context: Context { caller: welcomed.caller, subscriptions: Arc::new(Subscriptions::default()) },
             presence_key: None,
-            in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            working: Arc::new(Semaphore::new(MAX_WORKING)),
+            long_calls: Arc::new(Semaphore::new(MAX_LONG_CALLS)),
             opened: Instant::now(),
             requests: 0,
             wrong_role: 0,
@@ -124,14 +132,16 @@ impl Connection {
         tokio::pin!(stopped);
         let outbox = Arc::clone(&self.outbox);
         loop {
+            let reads = self.may_read();
             let step = tokio::select! {
                 () = outbox.changed() => self.write(socket).await,
-                message = socket.next() => {
+                message = socket.next(), if reads => {
                     is_alive = true;
-                    self.read(message)
+                    self.read_batch(message, socket)
                 }
                 _ = ping.tick() => {
-                    if !std::mem::replace(&mut is_alive, false) {
+                    // Nothing is heard from a client that is not being read.
+                    if !std::mem::replace(&mut is_alive, !reads) {
                         tracing::info!(conn.id = %self.id, "no answer to a ping");
                         return None;
                     }
@@ -151,6 +161,7 @@ impl Connection {
 
     /// Writes all that waits, flushed once.
     async fn write(&self, socket: &mut Socket) -> ControlFlow<Option<CloseFrame>> {
+        let written = socket.get_ref().written();
         let writing = async {
             while let Some(next) = self.outbox.take() {
                 match next {
@@ -164,15 +175,37 @@ impl Connection {
             socket.flush().await?;
             Ok::<_, WsError>(None)
         };
-        match tokio::time::timeout(WRITE_LIMIT, writing).await {
-            Ok(Ok(None)) => ControlFlow::Continue(()),
-            Ok(Ok(Some(close))) => ControlFlow::Break(Some(close.frame())),
-            Ok(Err(_)) => ControlFlow::Break(None),
-            Err(_) => {
+        match while_moving(&written, writing).await {
+            Some(Ok(None)) => ControlFlow::Continue(()),
+            Some(Ok(Some(close))) => ControlFlow::Break(Some(close.frame())),
+            Some(Err(_)) => ControlFlow::Break(None),
+            None => {
                 tracing::warn!(conn.id = %self.id, peer.addr = %self.peer.address(), "the client reads nothing");
                 ControlFlow::Break(None)
             }
         }
+    }
+
+    fn may_read(&self) -> bool {
+        self.working.available_permits() > 0 && self.outbox.bytes() < MAX_WAITING_BYTES
+    }
+
+    fn read_batch(
+        &mut self,
+        first: Option<Result<Message, WsError>>,
+        socket: &mut Socket,
+    ) -> ControlFlow<Option<CloseFrame>> {
+        self.read(first)?;
+        for _ in 1..READ_BATCH {
+            if !self.may_read() {
+                break;
+            }
+            match socket.next().now_or_never() {
+                Some(message) => self.read(message)?,
+                None => break,
+            }
+        }
+        ControlFlow::Continue(())
     }
 
     fn read(&mut self, message: Option<Result<Message, WsError>>) -> ControlFlow<Option<CloseFrame>> {
@@ -212,12 +245,14 @@ impl Connection {
 
     fn serve(&mut self, request: Request) {
         self.requests += 1;
-        let Ok(permit) = Arc::clone(&self.in_flight).try_acquire_owned() else {
-            let error = ErrorShape::unavailable("too many requests at a time on this connection", 100);
+        let call = Call { method: request.method.clone(), connection: Arc::clone(&self.id), begun: Instant::now() };
+        let waits = self.gateway.table.waits(&request.method);
+        let places = if waits { &self.long_calls } else { &self.working };
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            let error = ErrorShape::unavailable("too many calls at a time on this connection", 1_000);
             self.outbox.push_frame(response::<()>(&request.id, Err(&error)));
             return;
         };
-        let call = Call { method: request.method.clone(), connection: self.id.clone(), begun: Instant::now() };
         match self.gateway.table.dispatch(self.context.clone(), request) {
             Dispatch::Refused { frame, error, wrong_role } => {
                 call.ended(Some(&error));
@@ -230,8 +265,8 @@ impl Connection {
                     call.ended(error.as_ref());
                     self.outbox.push_frame(frame);
                 }
-                Some(answer) => self.finish_later(call, std::future::ready(answer), permit),
-                None => self.finish_later(call, handler, permit),
+                Some(answer) => self.finish_later(call, std::future::ready(answer), place),
+                None => self.finish_later(call, handler, place),
             },
         }
     }
@@ -241,7 +276,7 @@ impl Connection {
         &self,
         call: Call,
         handler: impl Future<Output = Answer> + Send + 'static,
-        permit: tokio::sync::OwnedSemaphorePermit,
+        place: OwnedSemaphorePermit,
     ) {
         let outbox = Arc::clone(&self.outbox);
         let stopped = self.gateway.shutdown.stopped();
@@ -249,6 +284,8 @@ impl Connection {
             let work = async {
                 let answer = handler.await;
                 call.ended(answer.error.as_ref());
+                // Before the frame: whoever wakes for it finds the place free.
+                drop(place);
                 outbox.push_frame(answer.frame);
                 if let Some(then) = answer.then {
                     outbox.push_frame(then.await);
@@ -258,7 +295,6 @@ impl Connection {
                 () = work => {}
                 () = stopped => {}
             }
-            drop(permit);
         });
     }
 
@@ -281,7 +317,7 @@ impl Connection {
             .device_id()
             .map(str::to_owned)
             .or_else(|| self.client.instance_id.clone())
-            .unwrap_or_else(|| self.id.clone());
+            .unwrap_or_else(|| self.id.to_string());
         let now = now_ms();
         let user = caller.profile().map(|profile| PresenceUser { id: profile.id, name: profile.display_name });
         let entry = PresenceEntry {
@@ -323,7 +359,7 @@ impl Drop for Connection {
 /// A request that is being served, for its line in the log.
 struct Call {
     method: String,
-    connection: String,
+    connection: Arc<str>,
     begun: Instant,
 }
 
@@ -338,6 +374,19 @@ impl Call {
                 conn.id = %self.connection, rpc.method = %self.method, microseconds,
                 code = ?error.code, error = %error.message, "not served"
             ),
+        }
+    }
+}
+
+/// Waits for a write as long as the peer takes anything at all; `None` when it does not.
+async fn while_moving<T>(written: &AtomicU64, writing: impl Future<Output = T>) -> Option<T> {
+    tokio::pin!(writing);
+    loop {
+        let before = written.load(Ordering::Relaxed);
+        match tokio::time::timeout(WRITE_LIMIT, &mut writing).await {
+            Ok(done) => return Some(done),
+            Err(_) if written.load(Ordering::Relaxed) == before => return None,
+            Err(_) => {}
         }
     }
 }

@@ -82,6 +82,11 @@ impl Outbox {
         self.changed.notify_one();
     }
 
+    /// What waits, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.state().bytes
+    }
+
     /// Resolves when there may be something to take.
     pub(super) async fn changed(&self) {
         self.changed.notified().await;

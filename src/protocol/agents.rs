@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Access, NoParams, Scope, method};
+use super::{Access, Method, NoParams, Scope, method};
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -140,7 +140,16 @@ pub struct WaitReply {
     pub stop_reason: Option<&'static str>,
 }
 
-method!(AgentWait = "agent.wait", Access::Operator(Scope::Write), WaitParams => WaitReply);
+#[derive(Debug, Clone, Copy)]
+pub struct AgentWait;
+
+impl Method for AgentWait {
+    const NAME: &'static str = "agent.wait";
+    const ACCESS: Access = Access::Operator(Scope::Write);
+    const WAITS: bool = true;
+    type Params = WaitParams;
+    type Reply = WaitReply;
+}
 
 /// The body of the `agent` event.
 #[derive(Debug, Clone, Serialize)]

@@ -47,6 +47,8 @@ pub const DEDUPE_TTL_MS: u64 = 300_000;
 pub trait Method {
     const NAME: &'static str;
     const ACCESS: Access;
+    /// Whether its answer may wait for something to happen, rather than for work of ours.
+    const WAITS: bool = false;
     /// Absent params are read as `{}`.
     type Params: DeserializeOwned + Send;
     type Reply: Serialize + Send;

@@ -36,6 +36,7 @@ type Handler = Box<dyn Fn(Context, Box<RawValue>, Option<Box<RawValue>>) -> BoxF
 
 struct Entry {
     access: Access,
+    waits: bool,
     handler: Handler,
 }
 
@@ -57,7 +58,7 @@ impl Table {
         F: Future<Output = Result<M::Reply, ErrorShape>> + Send + 'static,
     {
         let service = service.clone();
-        self.insert(M::NAME, M::ACCESS, move |context, id, params| {
+        self.insert(M::NAME, M::ACCESS, M::WAITS, move |context, id, params| {
             let service = service.clone();
             async move {
                 let result = match decode::<M::Params>(M::NAME, params.as_deref()) {
@@ -84,7 +85,7 @@ impl Table {
         F: Future<Output = Result<TwoReplies<A, B>, ErrorShape>> + Send + 'static,
     {
         let service = service.clone();
-        self.insert(name, access, move |context, id, params| {
+        self.insert(name, access, false, move |context, id, params| {
             let service = service.clone();
             async move {
                 let result = match decode::<P>(name, params.as_deref()) {
@@ -109,12 +110,13 @@ impl Table {
         &mut self,
         name: &'static str,
         access: Access,
+        waits: bool,
         handler: impl Fn(Context, Box<RawValue>, Option<Box<RawValue>>) -> BoxFuture<'static, Answer>
         + Send
         + Sync
         + 'static,
     ) {
-        let before = self.entries.insert(name, Entry { access, handler: Box::new(handler) });
+        let before = self.entries.insert(name, Entry { access, waits, handler: Box::new(handler) });
         assert!(before.is_none(), "{name} is registered twice");
     }
 
@@ -122,6 +124,12 @@ impl Table {
     #[must_use]
     pub fn names(&self) -> Vec<&'static str> {
         self.entries.keys().copied().collect()
+    }
+
+    /// See [`Method::WAITS`].
+    #[must_use]
+    pub fn waits(&self, method: &str) -> bool {
+        self.entries.get(method).is_some_and(|entry| entry.waits)
     }
 
     /// Checks role and scope, then starts the handler.

@@ -4,7 +4,7 @@
 mod keys;
 mod rows;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use keys::{KeyError, MAIN, SessionKey};
 pub use rows::message_row;
@@ -13,13 +13,16 @@ use crate::clock::now_ms;
 use crate::protocol::chat::{HistoryReply, PendingInput, PendingInputs};
 use crate::protocol::sessions::{ListParams, ListReply, SessionRow};
 use crate::protocol::system::{ModelDefaults, RecentSession, SessionCount};
-use crate::store::{Database, Error, MessageFilter, SessionFilter, StoredSession};
+use crate::store::{Database, Error, MessageFilter, SessionFilter, StoredMessage, StoredSession};
 
 const DEFAULT_LIST: u32 = 100;
 const MAX_LIST: u32 = 1_000;
 const DEFAULT_HISTORY: u32 = 200;
 const MAX_HISTORY: u32 = 1_000;
 const RECENT: u32 = 5;
+/// Of one `chat.history` answer (protocol §1), and what a message costs beside its text.
+const MAX_HISTORY_BYTES: usize = 6 * 1024 * 1024;
+const MESSAGE_OVERHEAD: usize = 400;
 
 /// What runs in a session right now. Answered by the agent.
 pub trait ActiveRuns: Send + Sync + 'static {
@@ -35,6 +38,7 @@ pub struct Sessions {
     default_agent: String,
     /// Shown to admins.
     path: String,
+    counted: Arc<Mutex<Option<Counted>>>,
 }
 
 impl Sessions {
@@ -46,7 +50,7 @@ impl Sessions {
         default_agent: String,
         path: String,
     ) -> Self {
-        Self { database, runs, defaults, default_agent, path }
+        Self { database, runs, defaults, default_agent, path, counted: Arc::default() }
     }
 
     /// # Errors
@@ -158,6 +162,7 @@ impl Sessions {
             None => MessageFilter::Newest { limit, offset },
         };
         let (stored, total) = self.database.messages(key.as_str(), filter).await?;
+        let stored = within_cap(stored, after.is_none());
         let info = self.describe(key, false, false).await?;
         let shown = offset + stored.len() as u64;
         let has_more = after.is_none() && shown < total;
@@ -179,23 +184,59 @@ impl Sessions {
         })
     }
 
-    /// For `health` and `status`: how many there are and the latest.
+    /// For `health` and `status`: how many there are and the latest. Asked for with every connection, so it is read
+    /// anew only when something has changed.
     ///
     /// # Errors
     /// The database could not be read.
     pub async fn count(&self) -> Result<SessionCount, Error> {
-        let filter = SessionFilter { limit: RECENT, ..SessionFilter::default() };
-        let (recent, count) = self.database.sessions(&filter).await?;
+        let generation = self.database.generation();
+        let known = self.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let counted = match known {
+            Some(known) if known.0 == generation => known,
+            _ => self.count_anew(generation).await?,
+        };
         let now = now_ms();
+        let (_, recent, count) = &*counted;
         let recent = recent
-            .into_iter()
+            .iter()
             .map(|session| RecentSession {
-                age: now.saturating_sub(session.updated_at),
+                key: session.key.clone(),
                 updated_at: session.updated_at,
-                key: session.key,
+                age: now.saturating_sub(session.updated_at),
             })
             .collect();
-        Ok(SessionCount { path: self.path.clone(), count, recent })
+        Ok(SessionCount { path: self.path.clone(), count: *count, recent })
+    }
+
+    async fn count_anew(&self, generation: u64) -> Result<Counted, Error> {
+        let filter = SessionFilter { limit: RECENT, ..SessionFilter::default() };
+        let (recent, count) = self.database.sessions(&filter).await?;
+        let counted = Arc::new((generation, recent, count));
+        *self.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&counted));
+        Ok(counted)
+    }
+}
+
+/// At which generation of the store, the latest sessions, how many in all.
+type Counted = Arc<(u64, Vec<StoredSession>, u64)>;
+
+/// Keeps as many messages as fit into one answer: the last ones of a page of the newest, else the first.
+fn within_cap(messages: Vec<StoredMessage>, keeps_last: bool) -> Vec<StoredMessage> {
+    let mut room = MAX_HISTORY_BYTES;
+    let mut fits = |message: &StoredMessage| {
+        let size = message.text.len() + MESSAGE_OVERHEAD;
+        let fitting = size <= room;
+        room = room.saturating_sub(size);
+        fitting
+    };
+    if keeps_last {
+        let kept = messages.iter().rev().take_while(|message| fits(message)).count();
+        let skipped = messages.len() - kept.max(1).min(messages.len());
+        messages.into_iter().skip(skipped).collect()
+    } else {
+        let kept = messages.iter().take_while(|message| fits(message)).count();
+        messages.into_iter().take(kept.max(1)).collect()
     }
 }
 

@@ -159,6 +159,7 @@ impl Database {
             .await?;
         let session = session_by_key(&mut *transaction, input.session_key).await?;
         transaction.commit().await?;
+        self.count_change();
         Ok(Acceptance::New { session: session.ok_or(Error::Corrupt("the sessions table"))?, message, created })
     }
 
@@ -195,6 +196,7 @@ impl Database {
         .await?;
         touch_session(&mut transaction, end.session_key, end.run_id, end.now).await?;
         transaction.commit().await?;
+        self.count_change();
         Ok(message)
     }
 
@@ -229,6 +231,7 @@ impl Database {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
+        self.count_change();
         Ok(left.len())
     }
 

@@ -10,6 +10,8 @@ mod files;
 mod identity;
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
@@ -56,6 +58,8 @@ pub struct Database {
     /// One connection: SQLite has one writer, and waiting here is fairer than its busy loop.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Grows with every change to the conversations.
+    generation: Arc<AtomicU64>,
 }
 
 const READERS: u32 = 2;
@@ -86,7 +90,18 @@ impl Database {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(options.read_only(true));
-        Ok(Self { writer, readers })
+        Ok(Self { writer, readers, generation: Arc::default() })
+    }
+
+    /// A number that differs whenever conversations may have changed: what was derived from them at the same number
+    /// is still true. Take it before reading.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn count_change(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Waits for writes under way and folds the write-ahead log into the file.

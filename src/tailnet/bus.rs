@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use http::Method;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::localapi::{Dial, LocalApi};
-use super::{Error, State, Status, status};
+use super::localapi::{Dial, LocalApi, SHORT};
+use super::login::{Circumstances, Login};
+use super::report::Report;
+use super::{Error, status};
 
 /// tailscale.com `ipn.NotifyInitialState | NotifyInitialHealthState`; changes come anyway.
 const PATH: &str = "watch-ipn-bus?mask=130";
@@ -18,13 +21,8 @@ const PATH: &str = "watch-ipn-bus?mask=130";
 const LINE_BYTES: usize = 4 << 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-
-/// What the watcher tells the rest of the program.
-#[derive(Debug, Clone)]
-pub(super) struct Report {
-    pub(super) state: watch::Sender<State>,
-    pub(super) health: watch::Sender<Vec<String>>,
-}
+/// A control server that answers does so within this time.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The parts of tailscale.com `ipn.Notify` that mean that the status has changed.
 #[derive(Deserialize)]
@@ -39,81 +37,69 @@ struct Notify {
     health: Option<IgnoredAny>,
 }
 
-impl Report {
-    pub(super) fn new() -> Self {
-        Self { state: watch::Sender::new(State::Starting), health: watch::Sender::new(Vec::new()) }
-    }
-
-    pub(super) fn stopped(&self, reason: &str) {
-        self.set_state(State::Stopped { reason: reason.to_owned() });
-    }
-
-    fn set(&self, status: Status, refusal: Option<&str>) {
-        let mut health = status.health;
-        health.extend(refusal.map(str::to_owned));
-        self.health.send_if_modified(|old| std::mem::replace(old, health.clone()) != health);
-        self.set_state(status.state);
-    }
-
-    fn set_state(&self, state: State) {
-        let changed = self.state.send_if_modified(|old| std::mem::replace(old, state.clone()) != state);
-        if changed {
-            log(&state);
-        }
-    }
+/// Follows one node for as long as it lives.
+pub(super) struct Follower<D> {
+    pub(super) api: LocalApi<D>,
+    pub(super) report: Report,
+    pub(super) ended: CancellationToken,
 }
 
-fn log(state: &State) {
-    match state {
-        State::Starting => tracing::info!(target: "tailnet", "starting"),
-        State::NeedsLogin { url: Some(url) } => {
-            tracing::warn!(target: "tailnet", url, "to join the tailnet, open the link")
+impl<D: Dial> Follower<D> {
+    /// Runs until it is cancelled. The node drops watchers that read too slowly, and a broken stream says nothing of
+    /// the node: both are answered by asking again.
+    pub(super) async fn run(self) {
+        let mut login = Login::default();
+        let mut pause = FIRST_PAUSE;
+        while !self.ended.is_cancelled() {
+            let begun = Instant::now();
+            let outcome = tokio::select! {
+                () = self.ended.cancelled() => return,
+                outcome = self.watch(&mut login) => outcome,
+            };
+            if let Err(error) = outcome {
+                tracing::debug!(target: "tailnet", %error, "the notifications broke off");
+            }
+            pause = if begun.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+            tokio::select! {
+                () = self.ended.cancelled() => return,
+                () = tokio::time::sleep(jittered(pause)) => {}
+            }
         }
-        State::NeedsLogin { url: None } => tracing::info!(target: "tailnet", "not logged in"),
-        State::NeedsApproval => {
-            tracing::warn!(target: "tailnet", "waiting for an admin of the tailnet to approve this device")
-        }
-        State::Running(identity) => tracing::info!(
-            target: "tailnet", name = identity.dns_name, addresses = ?identity.addresses, tailnet = identity.tailnet, "running"
-        ),
-        State::Stopped { reason } => tracing::info!(target: "tailnet", reason, "stopped"),
     }
-}
 
-/// Runs until it is cancelled. The node drops watchers that read too slowly, and a broken stream says nothing of the
-/// node: both are answered by asking again.
-pub(super) async fn follow<D: Dial>(api: LocalApi<D>, report: Report, ended: CancellationToken) {
-    let mut pause = FIRST_PAUSE;
-    while !ended.is_cancelled() {
-        let outcome = tokio::select! {
-            () = ended.cancelled() => return,
-            outcome = watch(&api, &report, &mut pause) => outcome,
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(target: "tailnet", %error, "the notifications broke off");
+    async fn watch(&self, login: &mut Login) -> Result<(), Error> {
+        let mut lines = Lines { body: self.api.stream(PATH).await?, buffer: Vec::new() };
+        let patience = Instant::now() + PATIENCE;
+        let mut overdue = false;
+        loop {
+            tokio::select! {
+                line = lines.next() => {
+                    let Some(line) = line else { return Ok(()) };
+                    let Ok(notify) = serde_json::from_slice::<Notify>(&line) else { continue };
+                    if !notify.concerns_us() {
+                        continue;
+                    }
+                    if let Some(reason) = notify.err_message {
+                        login.refused(reason);
+                    }
+                }
+                () = tokio::time::sleep_until(patience), if !overdue => overdue = true,
+            }
+            self.look(login, overdue).await?;
         }
-        tokio::select! {
-            () = ended.cancelled() => return,
-            () = tokio::time::sleep(jittered(pause)) => {}
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
-}
 
-async fn watch<D: Dial>(api: &LocalApi<D>, report: &Report, pause: &mut Duration) -> Result<(), Error> {
-    let mut lines = Lines { body: api.stream(PATH).await?, buffer: Vec::new() };
-    let mut refusal = None;
-    while let Some(line) = lines.next().await {
-        let Ok(notify) = serde_json::from_slice::<Notify>(&line) else { continue };
-        *pause = FIRST_PAUSE;
-        if !notify.concerns_us() {
-            continue;
+    async fn look(&self, login: &mut Login, overdue: bool) -> Result<(), Error> {
+        let status = self.api.json::<status::Answer>(status::PATH).await?.into_status();
+        let circumstances = Circumstances { logged_out: self.report.is_logged_out(), overdue };
+        let wants_link = login.wants_link(&status) && !circumstances.logged_out;
+        let news = self.report.set(login.interpret(status, circumstances));
+        if wants_link && news {
+            const PATH: &str = "login-interactive";
+            self.api.ask(Method::POST, PATH, SHORT).await?.wanted(Method::POST, PATH)?;
         }
-        let status = api.json::<status::Answer>(status::PATH).await?.into_status();
-        refusal = notify.err_message.or(refusal).filter(|_| !matches!(status.state, State::Running(_)));
-        report.set(status, refusal.as_deref());
+        Ok(())
     }
-    Ok(())
 }
 
 impl Notify {

@@ -25,9 +25,13 @@ mod localapi;
 #[cfg(feature = "tailnet")]
 mod lock;
 #[cfg(feature = "tailnet")]
+mod login;
+#[cfg(feature = "tailnet")]
 mod logs;
 #[cfg(feature = "tailnet")]
 mod node;
+#[cfg(feature = "tailnet")]
+mod report;
 #[cfg(feature = "tailnet")]
 mod status;
 #[cfg(feature = "tailnet")]

@@ -16,9 +16,10 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use super::bus::{self, Report};
+use super::bus::Follower;
 use super::localapi::{Dial, LocalApi, SHORT};
 use super::lock::FolderLock;
+use super::report::Report;
 use super::sys::{Failure, Handle};
 use super::{CertificatePair, Error, Settings, State, Status, TailnetListener, certificate, logs, status, whois};
 use crate::net::{Stream, WhoIs};
@@ -61,7 +62,7 @@ impl Node {
         })
         .await??;
         let Shared { api, report, ended, .. } = &*node.0;
-        tokio::spawn(bus::follow(api.clone(), report.clone(), ended.clone()));
+        tokio::spawn(Follower { api: api.clone(), report: report.clone(), ended: ended.clone() }.run());
         Ok(node)
     }
 
@@ -93,11 +94,18 @@ impl Node {
         let body = answer.wanted(Method::GET, &path)?.body;
         let answer: whois::Answer = serde_json::from_slice(&body)
             .map_err(|error| Error::Unreachable { request: "GET whois".to_owned(), source: error.into() })?;
-        Ok(Some(answer.into_whois(self.has_address(address))))
+        Ok(answer.into_whois(self.has_address(address)))
     }
 
+    /// Asks the node itself, so an answer also shows that it works. Until it runs, the state is the published one,
+    /// which knows what went before.
     pub async fn status(&self) -> Result<Status, Error> {
-        Ok(self.0.api.json::<status::Answer>(status::PATH).await?.into_status())
+        let mut status = self.0.api.json::<status::Answer>(status::PATH).await?.into_status();
+        if !matches!(status.state, State::Running(_)) {
+            status.state = self.0.report.state.borrow().clone();
+        }
+        status.health.clone_from(&self.0.report.health.borrow());
+        Ok(status)
     }
 
     /// The certificate of one of the node's own domains, from the node's store or from the authority. It renews in
@@ -130,6 +138,7 @@ impl Node {
     /// Leaves the tailnet: the node's key ends at the control server, too. A reusable auth key joins anew at the next
     /// start.
     pub async fn logout(&self) -> Result<(), Error> {
+        self.0.report.logged_out();
         self.0.api.ask(Method::POST, "logout", SHORT).await?.wanted(Method::POST, "logout").map(drop)
     }
 
@@ -150,7 +159,7 @@ impl Node {
         self.0.ended.cancel();
         let handle = self.0.handle;
         let outcome = blocking(move || handle.close()).await;
-        self.0.report.stopped("closed");
+        self.0.report.closed();
         let in_time = !matches!(&outcome, Ok(Err(failure)) if failure.is_timeout());
         if let Ok(Err(failure)) = outcome {
             tracing::warn!(target: "tailnet", error = %failure, "the node did not close cleanly");

@@ -99,3 +99,61 @@ impl Answer {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(text: &str) -> Status {
+        serde_json::from_str::<Answer>(text).unwrap().into_status()
+    }
+
+    /// From tailscaled 1.102.5 with headscale 0.29.2, shortened.
+    const PERSON: &str = r#"{"Version": "1.102.5", "TUN": false, "BackendState": "Running", "HaveNodeKey": true,
+        "AuthURL": "", "TailscaleIPs": ["100.64.0.1", "fd7a:115c:a1e0::1"], "Self": {"ID": "1", "NodeID": 1,
+        "PublicKey": "nodekey:4d", "HostName": "pa", "DNSName": "pa.claw.test.", "OS": "linux", "UserID": 1,
+        "KeyExpiry": "2027-05-20T04:50:26Z", "CapMap": {"default-auto-update": [false]}}, "Health": [],
+        "MagicDNSSuffix": "claw.test", "CurrentTailnet": {"Name": "example.org", "MagicDNSSuffix": "claw.test",
+        "MagicDNSEnabled": true}, "CertDomains": null, "Peer": null, "User": {"1": {"ID": 1, "LoginName": "alice",
+        "DisplayName": "alice"}}, "ClientVersion": null}"#;
+    const WAITING: &str = r#"{"Version": "1.102.5", "TUN": false, "BackendState": "NeedsLogin", "AuthURL":
+        "https://login.tailscale.com/a/1234", "TailscaleIPs": null, "Self": null, "Health": ["a", "b"],
+        "CurrentTailnet": null, "CertDomains": null, "Peer": null, "User": null}"#;
+
+    #[test]
+    fn a_running_node_has_an_identity() {
+        let State::Running(identity) = status(PERSON).state else { panic!("not running") };
+        assert_eq!(identity.dns_name, "pa.claw.test");
+        assert_eq!(identity.addresses.len(), 2);
+        assert_eq!((identity.login.as_deref(), identity.tailnet.as_str()), (Some("alice"), "example.org"));
+        assert_eq!(identity.key_expiry.as_deref(), Some("2027-05-20T04:50:26Z"));
+    }
+
+    #[test]
+    fn a_tagged_node_has_no_login() {
+        let text = PERSON.replace(r#""UserID": 1,"#, r#""UserID": 1, "Tags": ["tag:gateway"],"#);
+        let State::Running(identity) = status(&text).state else { panic!("not running") };
+        assert_eq!((identity.login.as_ref(), identity.tags.len()), (None, 1));
+    }
+
+    #[test]
+    fn running_without_addresses_is_not_yet_running() {
+        let text = PERSON.replace(r#"["100.64.0.1", "fd7a:115c:a1e0::1"]"#, "null");
+        assert_eq!(status(&text).state, State::Starting);
+    }
+
+    #[test]
+    fn the_login_link_and_the_health_arrive() {
+        let waiting = status(WAITING);
+        assert_eq!(waiting.state, State::NeedsLogin { url: Some("https://login.tailscale.com/a/1234".to_owned()) });
+        assert_eq!(waiting.health, ["a", "b"]);
+    }
+
+    #[test]
+    fn every_other_backend_state_is_known() {
+        for (name, wanted) in [("NoState", State::Starting), ("NeedsMachineAuth", State::NeedsApproval)] {
+            assert_eq!(status(&WAITING.replace("NeedsLogin", name)).state, wanted);
+        }
+        assert!(matches!(status(&WAITING.replace("NeedsLogin", "Stopped")).state, State::Stopped { .. }));
+    }
+}

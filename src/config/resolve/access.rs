@@ -9,7 +9,7 @@ use super::{SecretOrigin, named};
 use crate::auth::{
     DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_UNAUTHENTICATED, Mode, Require, Settings,
 };
-use crate::net;
+use crate::net::{self, bind::BindMode};
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
 
@@ -108,15 +108,21 @@ pub(super) fn resolve(
     issues: &mut Vec<Issue>,
 ) -> AccessDraft {
     let plan = plan(gateway, layers, issues);
-    if matches!(plan, Plan::None) && bind.mode.is_exposed() {
+    let auth = &gateway.auth;
+    // As OpenClaw has it: a password is a decision against coming in without one.
+    let allow_tailscale = auth.allow_tailscale.unwrap_or(has_node && !matches!(plan, Plan::Password(..)));
+    // Over the tailnet an identity is as good as a secret.
+    let is_open = match bind.mode {
+        BindMode::Tailnet => !allow_tailscale,
+        mode => mode.is_exposed(),
+    };
+    if matches!(plan, Plan::None) && is_open {
         let fix = "set gateway.auth.token or gateway.auth.password, or bind to loopback";
         let problem = "\"none\" would let in everybody who can reach this address";
         issues.push(named(layers, MODE, format!("{problem}: {fix}")));
     }
-    let auth = &gateway.auth;
     AccessDraft {
-        // As OpenClaw has it: a password is a decision against coming in without one.
-        allow_tailscale: auth.allow_tailscale.unwrap_or(has_node && !matches!(plan, Plan::Password(..))),
+        allow_tailscale,
         plan,
         require: match auth.tailscale.require {
             RawRequire::Login => Require::Login,

@@ -102,13 +102,18 @@ fn mistakes_of_all_stages_come_in_one_report() {
 
 #[test]
 fn exposed_without_auth_is_refused_and_says_what_to_do() {
-    for bind in ["lan", "tailnet"] {
-        let case = Case::new(&format!(r#"{{ gateway: {{ bind: "{bind}", auth: {{ mode: "none" }} }} }}"#));
+    for refused in [
+        r#"{ gateway: { bind: "lan", auth: { mode: "none" } } }"#,
+        r#"{ gateway: { bind: "tailnet", auth: { mode: "none", allowTailscale: false } } }"#,
+    ] {
+        let case = Case::new(refused);
         let error = case.draft().unwrap_err();
         assert_eq!(error.issues[0].path, "gateway.auth.mode");
         assert!(error.issues[0].message.contains("gateway.auth.token or gateway.auth.password, or bind to loopback"));
     }
     Case::new(r#"{ gateway: { auth: { mode: "none" } } }"#).draft().unwrap();
+    // The tailnet names its callers: that is authentication.
+    Case::new(r#"{ gateway: { bind: "tailnet", auth: { mode: "none" } } }"#).draft().unwrap();
     assert!(matches!(Case::new(r#"{ gateway: { bind: "lan" } }"#).resolved().auth.mode, Mode::Token(_)));
 }
 

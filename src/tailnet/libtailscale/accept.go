@@ -26,8 +26,7 @@ const (
 // hello is sent with the descriptor of an accepted connection. At most one of WhoIs and Error is there; without
 // either the control plane does not know the address. Only WhoIs is an identity.
 type hello struct {
-	Source      netip.AddrPort `json:"source"`
-	Destination netip.AddrPort `json:"destination"`
+	Source netip.AddrPort `json:"source"`
 	// Self: the caller is this node.
 	Self bool `json:"self"`
 	// WhoIs is the LocalAPI's answer as it came (apitype.WhoIsResponse). Rust decodes it, by the same code as its own
@@ -38,22 +37,22 @@ type hello struct {
 
 // accept runs on the goroutine of the TCP handshake and lets it end: the stack that WhoIs has grown would otherwise
 // stay with the connection.
-func (n *node) accept(l *listener, connection net.Conn, source, destination netip.AddrPort) {
+func (n *node) accept(l *listener, connection net.Conn, source netip.AddrPort) {
 	defer func() { <-l.pending }()
-	if err := n.handOver(l, connection, source, destination); err != nil {
+	if err := n.handOver(l, connection, source); err != nil {
 		n.log.warnf("connection from %v dropped: %v", source, err)
 		_ = connection.Close()
 	}
 }
 
-func (n *node) handOver(l *listener, connection net.Conn, source, destination netip.AddrPort) (err error) {
+func (n *node) handOver(l *listener, connection net.Conn, source netip.AddrPort) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			n.log.warnf("panic: %v\n%s", cause, debug.Stack())
 			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()
-	message, err := n.greet(source, destination)
+	message, err := n.greet(source)
 	if err != nil {
 		return err
 	}
@@ -70,8 +69,8 @@ func (n *node) handOver(l *listener, connection net.Conn, source, destination ne
 	return nil
 }
 
-func (n *node) greet(source, destination netip.AddrPort) ([]byte, error) {
-	greeting := hello{Source: source, Destination: destination, Self: n.isOwnAddress(source.Addr())}
+func (n *node) greet(source netip.AddrPort) ([]byte, error) {
+	greeting := hello{Source: source, Self: n.isOwnAddress(source.Addr())}
 	whoIs, err := n.whoIs(source)
 	if err != nil {
 		greeting.Error = err.Error()

@@ -88,7 +88,7 @@ func (n *node) incoming(source, destination netip.AddrPort) (handler func(net.Co
 	}
 	select {
 	case l.pending <- struct{}{}:
-		return func(connection net.Conn) { n.accept(l, connection, source, destination) }, true
+		return func(connection net.Conn) { n.accept(l, connection, source) }, true
 	default:
 		return nil, true // refused with a reset: too many wait
 	}

@@ -17,11 +17,10 @@ test("a lockout says how long", () => {
   assert.match(refused("AUTH_RATE_LIMITED", {}, 300_000).sentence, /Wait 5 min/);
 });
 
-test("pairing names the command, and waits for its effect", () => {
-  const pairing = refused("PAIRING_REQUIRED", { requestId: "2f1c-77", reason: "not-paired" });
-  assert.equal(pairing.command, "tailclaw devices approve 2f1c-77");
-  assert.ok(pairing.pollMs);
-  assert.equal(refused("PAIRING_REQUIRED", { requestId: "x; rm -rf ~" }).command, "tailclaw devices list");
+test("a browser that is not paired is told where it would be", () => {
+  const pairing = refused("PAIRING_REQUIRED", { reason: "not-paired" });
+  assert.match(pairing.sentence, /on the gateway's own machine, or over its tailnet/);
+  assert.equal(pairing.ask, null);
 });
 
 test("an unknown refusal passes the gateway's own words on", () => {

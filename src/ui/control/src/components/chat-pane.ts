@@ -76,7 +76,8 @@ const RIGHTS = {
 
 const echoBanner = html`
   <p class="banner" data-testid="echo-banner">
-    No model configured: the echo model answers. Add one with <code>tailclaw config set models.providers …</code>
+    No model configured: the echo model answers. Add one with
+    <code>tailclaw config set agents.defaults.model.primary anthropic/&lt;model&gt;</code> and the provider's key.
   </p>
 `;
 

@@ -182,8 +182,8 @@ export class Connection {
     if (code === "AUTH_TOKEN_MISMATCH" || code === "AUTH_PASSWORD_MISMATCH") this.#forgetSecret();
     const refusal = refusalOf(error, plan.auth !== undefined);
     this.state.set({ kind: "refused", refusal });
-    this.#decided = { retry: refusal.pollMs !== undefined, reconnectDelayMs: refusal.pollMs };
-    return { ...close, stop: !this.#decided.retry };
+    this.#decided = { retry: false };
+    return { ...close, stop: true };
   }
 
   /** A stale secret beside a good device token, or the reverse, is no reason to bother a person. */

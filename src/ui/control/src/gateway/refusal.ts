@@ -10,8 +10,6 @@ export interface Refusal {
   ask: "token" | "password" | null;
   /** A command a person can run on the gateway's machine. */
   command?: string;
-  /** Ask again after this long without being told: somebody may be approving right now. */
-  pollMs?: number;
 }
 
 export interface RefusedConnect {
@@ -19,8 +17,6 @@ export interface RefusedConnect {
   details?: unknown;
   retryAfterMs?: number;
 }
-
-const APPROVAL_POLL_MS = 4_000;
 
 export function refusalOf(error: RefusedConnect, sentSecret: boolean): Refusal {
   const details = object(error.details);
@@ -42,7 +38,7 @@ export function refusalOf(error: RefusedConnect, sentSecret: boolean): Refusal {
     case "AUTH_TOKEN_NOT_CONFIGURED":
     case "AUTH_PASSWORD_NOT_CONFIGURED":
       return tell(code, "The gateway has no token or password set, so nobody can sign in yet.", {
-        command: "tailclaw doctor",
+        command: "tailclaw config validate",
       });
     case "AUTH_RATE_LIMITED":
       return tell(code, `Too many failed attempts. Wait ${wait(error.retryAfterMs)}, then try again.`, {
@@ -55,7 +51,7 @@ export function refusalOf(error: RefusedConnect, sentSecret: boolean): Refusal {
       return pairingNeeded(code, details);
     case "CONTROL_UI_ORIGIN_NOT_ALLOWED":
       return tell(code, `The gateway does not accept pages from ${globalThis.location?.origin ?? "this address"}.`, {
-        command: "tailclaw config set gateway.controlUi.allowedOrigins",
+        command: `tailclaw config set gateway.controlUi.allowedOrigins '["${globalThis.location?.origin ?? "https://…"}"]'`,
       });
     case "PROTOCOL_MISMATCH":
     case "CONTROL_UI_BUILD_MISMATCH":
@@ -92,16 +88,11 @@ function deviceNeeded(code: string, sentSecret: boolean): Refusal {
 }
 
 function pairingNeeded(code: string, details: Record<string, unknown>): Refusal {
-  const request = text(details.requestId);
   const wants =
     details.reason === "scope-upgrade" || details.reason === "role-upgrade"
       ? "This browser asks for more rights than it was given."
       : "This browser is new to the gateway.";
-  return tell(code, `${wants} Approve it on the gateway's machine; this page goes on by itself.`, {
-    // Only an id of harmless characters is shown as something to paste into a shell.
-    command: request && /^[\w-]+$/.test(request) ? `tailclaw devices approve ${request}` : "tailclaw devices list",
-    pollMs: APPROVAL_POLL_MS,
-  });
+  return tell(code, `${wants} Open the page on the gateway's own machine, or over its tailnet.`);
 }
 
 function wait(retryAfterMs: number | undefined): string {

@@ -1,0 +1,168 @@
+//! What the node's own words mean for a person: `NeedsLogin` is said by tsnet while it still talks to the control
+//! server, after a refused key, after an expired one and after a logout alike.
+
+use super::{State, Status};
+
+/// What a status says when a login went wrong; the cause follows.
+const LOGIN_ERROR: &str = "You are logged out. The last login error was: ";
+/// Said beside a state that says it already.
+const NOISE: [&str; 3] = ["Tailscale is starting. Please wait.", "Tailscale is stopped.", "You are logged out."];
+
+/// What went before, which a status alone does not tell.
+#[derive(Debug, Default)]
+pub(super) struct Login {
+    /// Why the control server refused, in its words.
+    refusal: Option<String>,
+    was_running: bool,
+}
+
+/// What else the watcher knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Circumstances {
+    /// `Node::logout` was called.
+    pub(super) logged_out: bool,
+    /// The control server has had enough time to answer.
+    pub(super) overdue: bool,
+}
+
+impl Login {
+    pub(super) fn refused(&mut self, reason: String) {
+        self.refusal = Some(reason);
+    }
+
+    /// Whether nothing will happen unless a login link is asked for: the key of a running node has ended.
+    pub(super) const fn wants_link(&self, status: &Status) -> bool {
+        self.was_running && matches!(status.state, State::NeedsLogin { url: None })
+    }
+
+    /// The status as a person should see it, with sentences that say what to do.
+    pub(super) fn interpret(&mut self, status: Status, circumstances: Circumstances) -> Status {
+        let Status { state, health, version } = status;
+        let mut sentences = Vec::new();
+        let state = match state {
+            State::NeedsLogin { .. } | State::Stopped { .. } if circumstances.logged_out => {
+                State::Stopped { reason: "logged out of the tailnet".to_owned() }
+            }
+            State::NeedsLogin { url } => self.needs_login(url, &mut sentences),
+            State::Running(identity) => {
+                *self = Self { refusal: None, was_running: true };
+                State::Running(identity)
+            }
+            other => other,
+        };
+        if circumstances.overdue && state == State::Starting {
+            sentences.push(
+                "the control server has not answered yet: check the network, a proxy between, and the control URL"
+                    .to_owned(),
+            );
+        }
+        // Sorted, because tsnet's order changes from answer to answer.
+        sentences.extend(health.into_iter().filter_map(|sentence| self.reword(sentence)));
+        sentences.sort_unstable();
+        sentences.dedup();
+        Status { state, health: sentences, version }
+    }
+
+    fn needs_login(&self, url: Option<String>, sentences: &mut Vec<String>) -> State {
+        if self.was_running {
+            sentences.push("the node's login has ended (expired, or removed by an admin): log in again by the link, or restart with a valid auth key".to_owned());
+        } else if let Some(reason) = &self.refusal {
+            sentences.push(format!(
+                "the control server refused the login ({reason}): give a new auth key, or none to log in by a link"
+            ));
+        } else if url.is_none() {
+            return State::Starting;
+        }
+        State::NeedsLogin { url }
+    }
+
+    fn reword(&self, sentence: String) -> Option<String> {
+        if NOISE.contains(&sentence.as_str()) {
+            return None;
+        }
+        match sentence.strip_prefix(LOGIN_ERROR) {
+            Some(_) if self.refusal.is_some() => None,
+            Some(cause) => {
+                Some(format!("the login does not get through ({cause}): check the network and the control URL"))
+            }
+            None => Some(sentence),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::tailnet::Identity;
+
+    fn status(state: State, health: &[&str]) -> Status {
+        Status { state, health: health.iter().map(|&text| text.to_owned()).collect(), version: String::new() }
+    }
+
+    fn running() -> State {
+        State::Running(Arc::new(Identity {
+            dns_name: "gw.claw.test".to_owned(),
+            addresses: Vec::new(),
+            stable_id: "3".to_owned(),
+            tailnet: String::new(),
+            magic_dns_suffix: String::new(),
+            cert_domains: Vec::new(),
+            tags: Vec::new(),
+            login: None,
+            key_expiry: None,
+        }))
+    }
+
+    const NO_LINK: State = State::NeedsLogin { url: None };
+
+    #[test]
+    fn a_login_that_is_under_way_is_starting() {
+        let seen = Login::default().interpret(status(NO_LINK, &[NOISE[0]]), Circumstances::default());
+        assert_eq!((seen.state, seen.health.len()), (State::Starting, 0));
+    }
+
+    #[test]
+    fn silence_is_told_after_a_while() {
+        let late = Circumstances { overdue: true, ..Circumstances::default() };
+        let seen = Login::default().interpret(status(NO_LINK, &[]), late);
+        assert!(seen.health[0].starts_with("the control server has not answered"));
+    }
+
+    #[test]
+    fn an_unreachable_server_is_told_with_its_cause() {
+        let text = format!("{LOGIN_ERROR}dial tcp 127.0.0.1:9: connect: connection refused");
+        let seen = Login::default().interpret(status(NO_LINK, &[&text]), Circumstances::default());
+        assert_eq!(seen.state, State::Starting);
+        assert!(seen.health[0].contains("connection refused): check the network"));
+    }
+
+    #[test]
+    fn a_refused_key_needs_a_person() {
+        let mut login = Login::default();
+        login.refused("invalid pre auth key".to_owned());
+        let text = format!("{LOGIN_ERROR}invalid pre auth key");
+        let seen = login.interpret(status(NO_LINK, &[&text]), Circumstances::default());
+        assert_eq!(seen.state, NO_LINK);
+        assert_eq!(seen.health.len(), 1);
+        assert!(seen.health[0].contains("give a new auth key"));
+    }
+
+    #[test]
+    fn an_ended_login_asks_for_a_link() {
+        let mut login = Login::default();
+        login.interpret(status(running(), &[]), Circumstances::default());
+        let ended = status(NO_LINK, &[]);
+        assert!(login.wants_link(&ended));
+        assert_eq!(login.interpret(ended, Circumstances::default()).state, NO_LINK);
+    }
+
+    #[test]
+    fn a_logout_is_the_end() {
+        let mut login = Login::default();
+        login.interpret(status(running(), &[]), Circumstances::default());
+        let left = Circumstances { logged_out: true, ..Circumstances::default() };
+        assert!(matches!(login.interpret(status(NO_LINK, &[]), left).state, State::Stopped { .. }));
+    }
+}
