@@ -1,8 +1,7 @@
 //! This machine's key pair, with which it presents itself where loopback does not vouch for it (protocol §2).
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,6 +15,7 @@ use zeroize::Zeroize;
 
 use super::ClientError;
 use crate::protocol::Scope;
+use crate::store;
 
 pub struct Device {
     key: SigningKey,
@@ -120,16 +120,10 @@ fn create(path: &Path) -> io::Result<Device> {
         private_key_pem: device.key.to_pkcs8_pem(LineEnding::LF).map_err(io::Error::other)?.to_string(),
         created_at_ms: u64::try_from(created_at).unwrap_or_default(),
     };
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    // Written under another name first: a key that is cut off would lock this machine out.
-    let draft = folder.join(format!(".device-{}.tmp", uuid::Uuid::new_v4().simple()));
     let mut text = serde_json::to_string_pretty(&stored)?;
     text.push('\n');
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
+    // A key that is cut off would lock this machine out.
+    store::write_private_file(path, text.as_bytes())?;
     Ok(device)
 }
 

@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 
 use super::layers::{self, Missing};
 use super::schema::{self, Kind};
-use super::{ConfigError, Environment, check, issue, shown, token};
+use super::{ConfigError, Environment, check, issue, shown};
 use crate::protocol::config::Issue;
+use crate::store;
 
 #[derive(Debug, Clone)]
 pub struct Document {
@@ -132,8 +133,6 @@ impl Document {
     fn write(&mut self) -> Result<Written, WriteError> {
         let text = serde_json::to_string_pretty(&self.value).map_err(io::Error::other);
         let outcome = text.and_then(|text| {
-            let folder = self.path.parent().unwrap_or_else(|| Path::new("."));
-            super::paths::create_private_dir(folder)?;
             let backup = self.back_up_comments()?;
             replace(&self.path, format!("{text}\n").as_bytes())?;
             self.text = Some(format!("{text}\n"));
@@ -205,14 +204,7 @@ fn has_comments(text: &str) -> bool {
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Through a link the file behind it is replaced, not the link.
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let draft = folder.join(format!(".tailclaw-{}.tmp", uuid::Uuid::new_v4().simple()));
-    let outcome = token::write_private(&draft, bytes).and_then(|()| fs::rename(&draft, &path));
-    if outcome.is_err() {
-        let _ = fs::remove_file(&draft);
-    }
-    outcome?;
-    fs::File::open(folder)?.sync_all()
+    store::write_private_file(&path, bytes)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Where things are kept. One folder holds all state of one gateway; a profile is another folder.
 
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::{ConfigError, Environment};
+use crate::store;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paths {
@@ -72,13 +72,8 @@ impl Paths {
     /// # Errors
     /// As `mkdir(2)`.
     pub fn create_state_dir(&self) -> io::Result<()> {
-        create_private_dir(&self.state_dir)
+        store::create_private_folder(&self.state_dir)
     }
-}
-
-/// Creates a folder and those above it, closed to other users.
-pub(super) fn create_private_dir(folder: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 fn profile_dir(source: &str, name: &str, environment: &Environment) -> Result<PathBuf, ConfigError> {
@@ -112,6 +107,8 @@ fn home(environment: &Environment) -> Result<PathBuf, ConfigError> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn state_dir(profile: Option<&str>, environment: &Environment) -> String {

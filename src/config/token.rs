@@ -1,12 +1,12 @@
 //! The shared token of a gateway that nobody configured one for: made once, kept for the owner alone.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::paths::create_private_dir;
 use crate::secret::{Secret, random_token};
+use crate::store::{create_private_file, write_private_file};
 
 /// A token file that exists.
 #[derive(Debug)]
@@ -37,37 +37,15 @@ pub(super) fn read_or_create(path: &Path) -> io::Result<Stored> {
     if let Some(stored) = read(path)? {
         return Ok(stored);
     }
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    create_private_dir(folder)?;
     let token = random_token();
-    let draft = folder.join(format!(".gateway-token-{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()));
-    write_private(&draft, format!("{}\n", token.expose()).as_bytes())?;
-    let outcome = publish(&draft, path);
-    // The name is only a second one for the same file by now, or of no use.
-    let _ = fs::remove_file(&draft);
-    outcome?;
-    read(path)?.ok_or_else(|| io::Error::other("the token that was written cannot be read back"))
-}
-
-/// Gives the finished file its name unless another process was faster: a half-written token is never seen.
-fn publish(draft: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(draft, path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match read(path)? {
-            Some(_) => Ok(()),
-            // An empty file is no token.
-            None => fs::rename(draft, path),
-        },
-        // File systems without hard links.
-        Err(_) => fs::rename(draft, path),
+    let text = format!("{}\n", token.expose());
+    if path.exists() {
+        // A blank file is no token.
+        write_private_file(path, text.as_bytes())?;
+    } else {
+        create_private_file(path, text.as_bytes())?;
     }
-}
-
-/// Writes a new file of mode 0600 down to the disk.
-pub(super) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    read(path)?.ok_or_else(|| io::Error::other("the token that was written cannot be read back"))
 }
 
 #[cfg(test)]

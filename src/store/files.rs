@@ -17,27 +17,42 @@ pub fn create_private_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Writes a file of mode 0600 whole or not at all, and returns once it is on disk.
+/// Writes a file of mode 0600 whole or not at all, over what was there, and returns once it is on disk.
 ///
 /// # Errors
 /// As the system calls; the old file is then still there.
 pub fn write_private_file(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::other("a file needs a folder"))?;
+    with_draft(path, contents, |draft| fs::rename(draft, path))
+}
+
+/// Writes a file of mode 0600 unless there is one: of two processes that start together both find the same one
+/// afterwards, and nobody ever sees half of it. An empty file counts as none.
+///
+/// # Errors
+/// As the system calls.
+pub fn create_private_file(path: &Path, contents: &[u8]) -> io::Result<()> {
+    with_draft(path, contents, |draft| match fs::hard_link(draft, path) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && fs::metadata(path)?.len() > 0 => Ok(()),
+        // An empty file, or a file system without hard links.
+        Err(_) => fs::rename(draft, path),
+    })
+}
+
+/// Writes the contents under another name first, and has `publish` give them theirs.
+fn with_draft(path: &Path, contents: &[u8], publish: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     create_private_folder(folder)?;
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
-    let temporary = folder.join(name);
+    let draft = folder.join(format!(".tailclaw-{}.new", uuid::Uuid::new_v4().simple()));
     let written = (|| {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         file.write_all(contents)?;
         file.sync_all()?;
-        fs::rename(&temporary, path)?;
+        publish(&draft)?;
         File::open(folder)?.sync_all()
     })();
-    if written.is_err() {
-        // Best effort: the error that matters is the one above.
-        let _ = fs::remove_file(&temporary);
-    }
+    // After a rename there is nothing left to remove.
+    let _ = fs::remove_file(&draft);
     written
 }
 
@@ -78,6 +93,17 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_is_created_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        fs::write(&path, b"").unwrap();
+        create_private_file(&path, b"one").unwrap();
+        create_private_file(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Error, write_private_file};
+use super::{Error, create_private_file};
 use crate::secret::{Secret, hex};
 
 /// Ed25519. Also the root of the device tokens: see [`GatewayIdentity::device_token`].
@@ -23,21 +23,15 @@ impl GatewayIdentity {
     /// The file cannot be read or written, or does not hold 32 bytes in base64url.
     pub fn load_or_create(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::File { what: format!("the gateway's key {}", path.display()), source };
-        match fs::read_to_string(path) {
-            Ok(text) => {
-                let text = Zeroizing::new(text);
-                let seed = URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| Error::Corrupt("the gateway's key file"))?;
-                let seed: [u8; 32] = seed.try_into().map_err(|_| Error::Corrupt("the gateway's key file"))?;
-                Ok(Self(SigningKey::from_bytes(&seed)))
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let mut seed = Zeroizing::new([0_u8; 32]);
-                getrandom::fill(seed.as_mut()).map_err(|error| failed(io::Error::other(error)))?;
-                write_private_file(path, URL_SAFE_NO_PAD.encode(seed.as_ref()).as_bytes()).map_err(failed)?;
-                Ok(Self(SigningKey::from_bytes(&seed)))
-            }
-            Err(error) => Err(failed(error)),
+        if !path.exists() {
+            let mut seed = Zeroizing::new([0_u8; 32]);
+            getrandom::fill(seed.as_mut()).map_err(|error| failed(io::Error::other(error)))?;
+            create_private_file(path, URL_SAFE_NO_PAD.encode(seed.as_ref()).as_bytes()).map_err(failed)?;
         }
+        let text = Zeroizing::new(fs::read_to_string(path).map_err(failed)?);
+        let seed = URL_SAFE_NO_PAD.decode(text.trim()).map_err(|_| Error::Corrupt("the gateway's key file"))?;
+        let seed: [u8; 32] = seed.try_into().map_err(|_| Error::Corrupt("the gateway's key file"))?;
+        Ok(Self(SigningKey::from_bytes(&seed)))
     }
 
     /// Lowercase hex SHA-256 of the public key.

@@ -20,7 +20,7 @@ pub use conversations::{
     Acceptance, MessageFilter, NewInput, RunEnd, RunStatus, SessionFilter, StoredMessage, StoredRun, StoredSession,
 };
 pub use devices::{DeviceRecord, DeviceRole, NewDevice};
-pub use files::{create_private_folder, lock_folder, write_private_file};
+pub use files::{create_private_file, create_private_folder, lock_folder, write_private_file};
 pub use identity::GatewayIdentity;
 
 #[derive(Debug, thiserror::Error)]

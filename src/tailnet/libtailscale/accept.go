@@ -1,27 +1,18 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
 	"net/netip"
-	"net/url"
 	"os"
 	"runtime/debug"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// maxHello stays below the 64 KiB that Rust receives into.
-	maxHello = 60 << 10
-	// whoIsLimit: the answer comes from this process's own network map.
-	whoIsLimit = 10 * time.Second
-)
+// maxHello stays below the 64 KiB that Rust receives into.
+const maxHello = 60 << 10
 
 // hello is sent with the descriptor of an accepted connection. At most one of WhoIs and Error is there; without
 // either the control plane does not know the address. Only WhoIs is an identity.
@@ -83,38 +74,6 @@ func (n *node) greet(source netip.AddrPort) ([]byte, error) {
 		return json.Marshal(greeting)
 	}
 	return message, nil
-}
-
-// whoIs answers nil when the control plane knows nobody at that address. The question is the one that Rust asks again
-// while the connection lives (no dst_ip), so that the answers differ only when the policy does.
-func (n *node) whoIs(source netip.AddrPort) (json.RawMessage, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), whoIsLimit)
-	defer cancel()
-	client, err := n.server.LocalClient()
-	if err != nil {
-		return nil, err
-	}
-	query := url.Values{"addr": {source.String()}, "proto": {"tcp"}}
-	address := "http://" + localAPIHost + "/localapi/v0/whois?" + query.Encode()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := client.DoLocalRequest(request)
-	if err != nil {
-		return nil, fmt.Errorf("whois: %w", err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, 2*maxHello))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("whois: %w", err)
-	case response.StatusCode == http.StatusNotFound:
-		return nil, nil
-	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("whois: %s", response.Status)
-	}
-	return body, nil
 }
 
 // sendWithDescriptor waits for a slow Rust side without a limit; the listener's pending bounds how many wait. Many

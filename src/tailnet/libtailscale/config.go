@@ -20,6 +20,7 @@ func tailscale_new() C.int {
 		splices:   map[*splice]struct{}{},
 		listeners: map[uint16]*listener{},
 	}
+	n.whoIsClient = n.newWhoIsClient()
 	n.server.UserLogf = n.log.debugf
 	n.server.Logf = n.log.debugf
 	return register(n)

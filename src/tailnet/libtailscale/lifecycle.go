@@ -5,6 +5,7 @@ import "C"
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,8 @@ const (
 type node struct {
 	server *tsnet.Server
 	log    logSink
+	// whoIsClient asks who a caller is.
+	whoIsClient *http.Client
 	// endpoints counts connections that the netstack knows: open ones, and closed ones for their afterlife.
 	endpoints atomic.Int64
 	// started is closed when tsnet's Start has returned, whatever came of it.
@@ -160,6 +163,7 @@ func (n *node) closeServer(deadline time.Time) (err error) {
 	}
 	n.stopAccepting()
 	n.drain(deadline)
+	n.whoIsClient.CloseIdleConnections()
 	return n.server.Close()
 }
 

@@ -28,6 +28,8 @@ type splice struct {
 	raw  syscall.RawConn
 	// directions still running.
 	directions atomic.Int32
+	// peerEnded: a FIN or a reset has come, so the netstack need not wait for one after our close.
+	peerEnded atomic.Bool
 	end        sync.Once
 }
 
@@ -84,7 +86,11 @@ func (s *splice) close() {
 	n.mu.Lock()
 	delete(n.splices, s)
 	n.mu.Unlock()
-	time.AfterFunc(afterlife, func() { n.endpoints.Add(-1) })
+	if s.peerEnded.Load() {
+		n.endpoints.Add(-1)
+	} else {
+		time.AfterFunc(afterlife, func() { n.endpoints.Add(-1) })
+	}
 }
 
 // toApp: the peer's FIN becomes shutdown(SHUT_WR), anything else that ends the stream cuts it. The buffer goes back
@@ -118,8 +124,12 @@ func (s *splice) moveToApp() error {
 				return err
 			}
 		}
-		if err != nil || count < len(buffer) {
+		if err != nil {
+			s.peerEnded.Store(true)
 			return err
+		}
+		if count < len(buffer) {
+			return nil
 		}
 	}
 }
