@@ -7,7 +7,7 @@ use super::chat::MessageRow;
 use super::system::ModelDefaults;
 use super::{Access, Scope, method};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ListParams {
     /// 1 to 1,000; 100 unless told.

@@ -39,6 +39,7 @@ pub struct Sessions {
     /// Shown to admins.
     path: String,
     counted: Arc<Mutex<Option<Counted>>>,
+    listed: Arc<Mutex<Option<Listed>>>,
 }
 
 impl Sessions {
@@ -50,7 +51,7 @@ impl Sessions {
         default_agent: String,
         path: String,
     ) -> Self {
-        Self { database, runs, defaults, default_agent, path, counted: Arc::default() }
+        Self { database, runs, defaults, default_agent, path, counted: Arc::default(), listed: Arc::default() }
     }
 
     /// # Errors
@@ -67,70 +68,96 @@ impl Sessions {
     /// # Errors
     /// The database could not be read.
     pub async fn list(&self, params: &ListParams) -> Result<ListReply, Error> {
-        let now = now_ms();
-        let limit = params.limit.unwrap_or(DEFAULT_LIST).clamp(1, MAX_LIST);
+        let page = self.page(params).await?;
         let offset = params.offset.unwrap_or(0);
-        let filter = SessionFilter {
-            agent_id: params.agent_id.clone(),
-            search: params.search.clone().filter(|search| !search.trim().is_empty()),
-            updated_since: params.active_minutes.map(|minutes| now.saturating_sub(minutes.saturating_mul(60_000))),
-            limit,
-            offset,
-        };
-        let (stored, total) = self.database.sessions(&filter).await?;
-        let mut sessions = Vec::with_capacity(stored.len());
-        for session in stored {
-            sessions.push(self.row(session, params.include_derived_titles, params.include_last_message).await?);
-        }
-        let shown = offset + sessions.len() as u64;
-        let has_more = shown < total;
+        let shown = offset + page.rows.len() as u64;
+        let has_more = shown < page.total;
         Ok(ListReply {
-            ts: now,
+            ts: now_ms(),
             path: self.path.clone(),
-            count: sessions.len(),
-            total_count: total,
-            limit_applied: limit,
+            count: page.rows.len(),
+            total_count: page.total,
+            limit_applied: limit_of(params),
             next_offset: has_more.then_some(shown),
             has_more,
             defaults: self.defaults.clone(),
-            sessions,
+            sessions: page.rows.iter().map(|row| self.live(row)).collect(),
         })
+    }
+
+    /// The stored part of a list. Clients ask for the same one again and again, so it is read anew only when
+    /// something has changed.
+    async fn page(&self, params: &ListParams) -> Result<Arc<Page>, Error> {
+        let generation = self.database.generation();
+        if let Some((known_at, asked, page)) = &*self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+            && *known_at == generation
+            && asked == params
+        {
+            return Ok(Arc::clone(page));
+        }
+        let since = params.active_minutes.map(|minutes| now_ms().saturating_sub(minutes.saturating_mul(60_000)));
+        let filter = SessionFilter {
+            agent_id: params.agent_id.clone(),
+            search: params.search.clone().filter(|search| !search.trim().is_empty()),
+            updated_since: since,
+            limit: limit_of(params),
+            offset: params.offset.unwrap_or(0),
+        };
+        let (stored, total) = self.database.sessions(&filter).await?;
+        let mut rows = Vec::with_capacity(stored.len());
+        for session in stored {
+            rows.push(self.with_texts(session, params.include_derived_titles, params.include_last_message).await?);
+        }
+        let page = Arc::new(Page { rows, total });
+        // A list of what was active lately changes with the clock, too.
+        if since.is_none() {
+            let listed = (generation, params.clone(), Arc::clone(&page));
+            *self.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed);
+        }
+        Ok(page)
     }
 
     /// # Errors
     /// The database could not be read.
     pub async fn describe(&self, key: &SessionKey, title: bool, last: bool) -> Result<Option<SessionRow>, Error> {
         match self.database.session(key.as_str()).await? {
-            Some(session) => Ok(Some(self.row(session, title, last).await?)),
+            Some(session) => Ok(Some(self.live(&self.with_texts(session, title, last).await?))),
             None => Ok(None),
         }
     }
 
-    async fn row(&self, session: StoredSession, with_title: bool, with_last: bool) -> Result<SessionRow, Error> {
-        let derived_title = if with_title { self.first_text(&session.key).await? } else { None };
-        let last_message_preview = if with_last { self.last_text(&session.key).await? } else { None };
+    async fn with_texts(&self, session: StoredSession, title: bool, last: bool) -> Result<Row, Error> {
+        Ok(Row {
+            derived_title: if title { self.first_text(&session.key).await? } else { None },
+            last_message_preview: if last { self.last_text(&session.key).await? } else { None },
+            session,
+        })
+    }
+
+    /// Adds what is true of this moment alone.
+    fn live(&self, row: &Row) -> SessionRow {
+        let session = &row.session;
         let active_run_ids = self.runs.of_session(&session.key);
-        let is_main = session.key.splitn(3, ':').nth(2) == Some(MAIN);
-        Ok(SessionRow {
+        SessionRow {
+            key: session.key.clone(),
             kind: "direct",
-            is_main,
-            label: session.label,
-            derived_title,
-            last_message_preview,
-            session_id: session.session_id,
+            agent_id: session.agent_id.clone(),
+            is_main: session.key.splitn(3, ':').nth(2) == Some(MAIN),
+            label: session.label.clone(),
+            derived_title: row.derived_title.clone(),
+            last_message_preview: row.last_message_preview.clone(),
+            session_id: session.session_id.clone(),
             updated_at: session.updated_at,
             archived: false,
             pinned: false,
             unread: false,
             model_provider: self.defaults.model_provider.clone(),
             model: self.defaults.model.clone(),
-            last_run_id: session.last_run_id,
+            last_run_id: session.last_run_id.clone(),
             snapshot_at: now_ms(),
             has_active_run: !active_run_ids.is_empty(),
             active_run_ids,
-            agent_id: session.agent_id,
-            key: session.key,
-        })
+        }
     }
 
     async fn first_text(&self, key: &str) -> Result<Option<String>, Error> {
@@ -220,6 +247,24 @@ impl Sessions {
 
 /// At which generation of the store, the latest sessions, how many in all.
 type Counted = Arc<(u64, Vec<StoredSession>, u64)>;
+
+/// At which generation of the store, what was asked, the answer's stored part.
+type Listed = (u64, ListParams, Arc<Page>);
+
+struct Page {
+    rows: Vec<Row>,
+    total: u64,
+}
+
+struct Row {
+    session: StoredSession,
+    derived_title: Option<String>,
+    last_message_preview: Option<String>,
+}
+
+fn limit_of(params: &ListParams) -> u32 {
+    params.limit.unwrap_or(DEFAULT_LIST).clamp(1, MAX_LIST)
+}
 
 /// Keeps as many messages as fit into one answer: the last ones of a page of the newest, else the first.
 fn within_cap(messages: Vec<StoredMessage>, keeps_last: bool) -> Vec<StoredMessage> {

@@ -30,7 +30,7 @@ type splice struct {
 	directions atomic.Int32
 	// peerEnded: a FIN or a reset has come, so the netstack need not wait for one after our close.
 	peerEnded atomic.Bool
-	end        sync.Once
+	end       sync.Once
 }
 
 func (n *node) newSplice(tail net.Conn) (s *splice, theirs int, err error) {
