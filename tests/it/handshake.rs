@@ -1,0 +1,598 @@
+//! The first frames of a connection: who is let in, what is refused and how each refusal reads on the wire.
+//! Reference: OpenClaw Gateway protocol 4, transport, connect and server authentication.
+
+use crate::harness::{
+    Closed, Device, Gateway, LAN_ADDRESS, LanHost, RawClient, connect_params, gateway, seconds, within,
+};
+use serde_json::{Value, json};
+
+/// Asserts an error answer followed by the close that belongs to it.
+async fn refused(client: &mut RawClient, params: Value, code: &str, details: &str, close: u16) -> Value {
+    let error = client.connect(params.clone()).await.expect_err("the connect is refused");
+    assert_eq!(error["code"], code, "{error} for {params}");
+    if !details.is_empty() {
+        assert_eq!(error["details"]["code"], details, "{error} for {params}");
+    }
+    let closed = client.closed().await;
+    assert_eq!(closed.code, close, "{closed:?} after {error}");
+    error
+}
+
+fn merged(mut params: Value, pointer: &str, value: Value) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
+    params.pointer_mut(parent).expect("the parent exists")[key] = value;
+    params
+}
+
+#[tokio::test]
+async fn a_challenge_comes_first_and_is_never_the_same() {
+    let gateway = gateway().start().await;
+    let before = now_ms();
+    let (first, clock) = gateway.socket().await.challenge().await;
+    let (second, _) = gateway.socket().await.challenge().await;
+    assert_ne!(first, second);
+    assert!(first.len() >= 16, "the nonce is too short to be random: {first}");
+    assert!((before - 1000..=now_ms() + 1000).contains(&clock), "the challenge's clock is {clock}");
+}
+
+#[tokio::test]
+async fn every_url_path_upgrades() {
+    let gateway = gateway().start().await;
+    for path in ["/", "/ws", "/foo/bar", "/chat?session=main"] {
+        gateway.socket_with(path, &[]).await.challenge().await;
+    }
+}
+
+#[tokio::test]
+async fn hello_carries_what_clients_require() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.socket().await;
+    client.challenge().await;
+    let hello = client.connect(connect_params(&gateway.token())).await.expect("the token is accepted");
+    assert_eq!(hello["type"], "hello-ok");
+    assert_eq!(hello["protocol"], 4);
+    for pointer in ["/server/version", "/server/connId"] {
+        assert!(hello.pointer(pointer).is_some_and(Value::is_string), "{pointer} in {hello}");
+    }
+    for pointer in ["/features/methods", "/features/events", "/snapshot/presence", "/auth/scopes"] {
+        assert!(hello.pointer(pointer).is_some_and(Value::is_array), "{pointer} in {hello}");
+    }
+    for pointer in ["/snapshot/stateVersion/presence", "/snapshot/stateVersion/health", "/snapshot/uptimeMs"] {
+        assert!(hello.pointer(pointer).is_some_and(Value::is_u64), "{pointer} in {hello}");
+    }
+    assert!(hello.pointer("/snapshot/health/ok").is_some(), "{hello}");
+    assert_eq!(hello["auth"]["role"], "operator");
+    assert_eq!(hello["policy"]["maxPayload"], 26_214_400);
+    assert_eq!(hello["policy"]["maxBufferedBytes"], 52_428_800);
+    assert_eq!(hello["policy"]["tickIntervalMs"], 30_000);
+    let methods: Vec<&str> = hello["features"]["methods"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+    for method in ["health", "status", "chat.send", "agent", "sessions.list", "logs.tail", "config.get"] {
+        assert!(methods.contains(&method), "{method} is not among {methods:?}");
+    }
+}
+
+#[tokio::test]
+async fn bad_first_frames_end_the_connection() {
+    let gateway = gateway().start().await;
+
+    let mut client = gateway.socket().await;
+    client.challenge().await;
+    client.send_text("this is no JSON").await;
+    assert_eq!(client.closed().await, Closed { code: 1000, reason: String::new() });
+
+    let mut client = gateway.socket().await;
+    client.challenge().await;
+    let error = client.request("health", json!({})).await.expect_err("health before connect is refused");
+    assert_eq!(error["code"], "INVALID_REQUEST");
+    let text = "invalid handshake: first request must be connect";
+    assert_eq!(error["message"], text);
+    assert_eq!(client.closed().await, Closed { code: 1008, reason: text.into() });
+
+    for frame in [json!({"hello": "there"}), json!([1, 2, 3]), json!({"type": "event", "event": "tick"})] {
+        let mut client = gateway.socket().await;
+        client.challenge().await;
+        client.send(&frame).await;
+        let closed = client.next().await.expect_err("no answer goes out to something that is no request");
+        assert_eq!(closed, Closed { code: 1008, reason: "invalid request frame".into() }, "after {frame}");
+    }
+}
+
+#[tokio::test]
+async fn bad_connect_parameters_are_named() {
+    let gateway = gateway().start().await;
+    let good = connect_params(&gateway.token());
+    let cases = [
+        merged(good.clone(), "/client", json!("cli")),
+        merged(good.clone(), "/client/id", json!("someone-elses-client")),
+        merged(good.clone(), "/client/mode", json!("operator")),
+        merged(good.clone(), "/minProtocol", json!("four")),
+        merged(good.clone(), "/device", json!({"id": "x"})),
+        json!({}),
+    ];
+    for params in cases {
+        let mut client = gateway.socket().await;
+        client.challenge().await;
+        let error = refused(&mut client, params, "INVALID_REQUEST", "", 1008).await;
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with("invalid connect params: "), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn fields_of_newer_clients_are_let_through() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.socket().await;
+    client.challenge().await;
+    let params = merged(connect_params(&gateway.token()), "/client/inventedNextYear", json!({"deep": [1]}));
+    client.connect(merged(params, "/alsoNew", json!(true))).await.expect("unknown fields are no mistake");
+    let frame = json!({"type": "req", "id": "1", "method": "health", "params": {"newOption": 1}, "newField": 2});
+    client.send(&frame).await;
+    client.response("1").await.expect("unknown fields are no mistake");
+}
+
+#[tokio::test]
+async fn the_protocol_range_decides() {
+    let gateway = gateway().start().await;
+    for (min, max, mode, fits) in [
+        (4, 4, "cli", true),
+        (3, 4, "cli", true),
+        (1, 9, "cli", true),
+        (3, 3, "probe", true),
+        (3, 3, "cli", false),
+        (5, 6, "cli", false),
+        (1, 2, "probe", false),
+    ] {
+        let mut client = gateway.socket().await;
+        client.challenge().await;
+        let mut params = connect_params(&gateway.token());
+        params["minProtocol"] = json!(min);
+        params["maxProtocol"] = json!(max);
+        params["client"]["mode"] = json!(mode);
+        if fits {
+            let hello = client.connect(params).await.unwrap_or_else(|error| panic!("{min}..{max} {mode}: {error}"));
+            assert_eq!(hello["protocol"], 4);
+            continue;
+        }
+        let error = client.connect(params).await.expect_err("another protocol is refused");
+        assert_eq!(error["message"], "protocol mismatch", "{min}..{max} {mode}");
+        assert_eq!(error["code"], "INVALID_REQUEST");
+        let details = json!({"code": "PROTOCOL_MISMATCH", "clientMinProtocol": min, "clientMaxProtocol": max,
+            "expectedProtocol": 4, "minimumProbeProtocol": 3});
+        for (key, value) in details.as_object().unwrap() {
+            assert_eq!(&error["details"][key], value, "{error}");
+        }
+        assert_eq!(client.closed().await, Closed { code: 1002, reason: "protocol mismatch".into() });
+    }
+}
+
+#[tokio::test]
+async fn a_frame_over_64_kib_before_authentication_closes_with_1009() {
+    let gateway = gateway().start().await;
+    let sized = |bytes: usize| {
+        let frame = |pad: usize| {
+            let params = merged(connect_params(&gateway.token()), "/userAgent", json!("x".repeat(pad)));
+            json!({"type": "req", "id": "1", "method": "connect", "params": params}).to_string()
+        };
+        let bare = frame(0).len();
+        frame(bytes - bare)
+    };
+    let mut client = gateway.socket().await;
+    client.challenge().await;
+    client.send_text(sized(65_536)).await;
+    client.response("1").await.expect("a frame of 64 KiB is let in");
+
+    let mut client = gateway.socket().await;
+    client.challenge().await;
+    client.send_text(sized(65_537)).await;
+    assert_eq!(client.closed().await.code, 1009);
+}
+
+#[tokio::test]
+async fn a_frame_over_25_mib_after_authentication_closes_with_1009() {
+    let gateway = gateway().start().await;
+    let sized = |bytes: usize| {
+        let frame = |pad: usize| {
+            json!({"type": "req", "id": "big", "method": "health", "params": {"pad": "x".repeat(pad)}}).to_string()
+        };
+        frame(bytes - frame(0).len())
+    };
+    let mut client = gateway.operator().await;
+    client.send_text(sized(26_214_400)).await;
+    // Either answer shows that the frame was read.
+    let answer = client.response("big").await;
+    assert!(!answer.clone().is_err_and(|error| error.to_string().contains("closed")), "{answer:?}");
+
+    let mut client = gateway.operator().await;
+    client.send_text(sized(26_214_401)).await;
+    assert_eq!(client.closed().await.code, 1009);
+    gateway.operator().await.request("health", json!({})).await.expect("others are served on");
+}
+
+#[tokio::test]
+async fn signed_devices_are_let_in_and_get_a_token() {
+    let gateway = gateway().start().await;
+    for version in [3, 2] {
+        let device = Device::new();
+        let from_desktop = |mut params: Value, auth: Value| {
+            params["client"]["platform"] = json!(" Linux ");
+            params["client"]["deviceFamily"] = json!("Desktop");
+            params["auth"] = auth;
+            params
+        };
+        let mut client = gateway.socket().await;
+        let (nonce, clock) = client.challenge().await;
+        let params = from_desktop(connect_params(""), json!({"token": gateway.token()}));
+        let params = device.sign(version, params, &nonce, clock);
+        let hello = client.connect(params).await.unwrap_or_else(|error| panic!("version {version}: {error}"));
+        let token = hello["auth"]["deviceToken"].as_str().expect("a paired device gets a token").to_owned();
+        assert_eq!(token.len(), 43, "{token}");
+
+        // The device's own token opens the door without the shared one, in either field.
+        for field in ["deviceToken", "token"] {
+            let mut client = gateway.socket().await;
+            let (nonce, clock) = client.challenge().await;
+            let params = from_desktop(connect_params(""), json!({field: token}));
+            let hello = client.connect(device.sign(version, params, &nonce, clock)).await;
+            let hello = hello.unwrap_or_else(|error| panic!("the device token as {field}: {error}"));
+            assert_eq!(hello["auth"]["role"], "operator");
+        }
+        // It is bound to its device.
+        let mut client = gateway.socket().await;
+        let (nonce, clock) = client.challenge().await;
+        let params = from_desktop(connect_params(""), json!({"deviceToken": token}));
+        let params = Device::new().sign(version, params, &nonce, clock);
+        refused(&mut client, params, "INVALID_REQUEST", "AUTH_DEVICE_TOKEN_MISMATCH", 1008).await;
+    }
+}
+
+#[tokio::test]
+async fn bad_device_proofs_are_refused_by_name() {
+    let gateway = gateway().start().await;
+    let (device, other) = (Device::new(), Device::new());
+    let token = gateway.token();
+    type Forge<'a> = Box<dyn Fn(&str, i64) -> Value + 'a>;
+    let signed = |nonce: &str, clock: i64| device.sign(3, connect_params(&token), nonce, clock);
+    let cases: Vec<(&str, &str, &str, Forge)> = vec![
+        (
+            "the id of another key",
+            "DEVICE_AUTH_DEVICE_ID_MISMATCH",
+            "device-id-mismatch",
+            Box::new(|nonce, clock| merged(signed(nonce, clock), "/device/id", json!(other.id()))),
+        ),
+        (
+            "signed 121 s ago",
+            "DEVICE_AUTH_SIGNATURE_EXPIRED",
+            "device-signature-stale",
+            Box::new(|nonce, clock| signed(nonce, clock - 121_000)),
+        ),
+        (
+            "signed in 125 s",
+            "DEVICE_AUTH_SIGNATURE_EXPIRED",
+            "device-signature-stale",
+            Box::new(|nonce, clock| signed(nonce, clock + 125_000)),
+        ),
+        (
+            "a blank nonce",
+            "DEVICE_AUTH_NONCE_REQUIRED",
+            "device-nonce-missing",
+            Box::new(|_, clock| signed(" ", clock)),
+        ),
+        (
+            "a nonce of its own",
+            "DEVICE_AUTH_NONCE_MISMATCH",
+            "device-nonce-mismatch",
+            Box::new(|_, clock| signed("11111111-1111-4111-8111-111111111111", clock)),
+        ),
+        (
+            "the signature of another key",
+            "DEVICE_AUTH_SIGNATURE_INVALID",
+            "device-signature",
+            Box::new(|nonce, clock| {
+                let foreign = other.sign(3, connect_params(&token), nonce, clock);
+                merged(signed(nonce, clock), "/device/signature", foreign["device"]["signature"].clone())
+            }),
+        ),
+        (
+            "scopes widened after signing",
+            "DEVICE_AUTH_SIGNATURE_INVALID",
+            "device-signature",
+            Box::new(|nonce, clock| {
+                let narrow = merged(connect_params(&token), "/scopes", json!(["operator.read"]));
+                merged(device.sign(3, narrow, nonce, clock), "/scopes", json!(["operator.admin"]))
+            }),
+        ),
+        (
+            "a signature that is no base64",
+            "DEVICE_AUTH_SIGNATURE_INVALID",
+            "device-signature",
+            Box::new(|nonce, clock| merged(signed(nonce, clock), "/device/signature", json!("%%%"))),
+        ),
+    ];
+    for (what, code, reason, forge) in cases {
+        let mut client = gateway.socket().await;
+        let (nonce, clock) = client.challenge().await;
+        let error = client.connect(forge(&nonce, clock)).await.expect_err(what);
+        assert_eq!(error["code"], "INVALID_REQUEST", "{what}: {error}");
+        assert_eq!(error["details"]["code"], code, "{what}: {error}");
+        assert_eq!(error["details"]["reason"], reason, "{what}: {error}");
+        assert_eq!(client.closed().await.code, 1008, "{what}");
+    }
+    let mut client = gateway.socket().await;
+    let (nonce, clock) = client.challenge().await;
+    client.connect(signed(&nonce, clock - 115_000)).await.expect("a clock 115 s behind is within the skew");
+}
+
+#[tokio::test]
+async fn a_proof_replayed_on_another_socket_is_refused() {
+    let gateway = gateway().start().await;
+    let device = Device::new();
+    let mut first = gateway.socket().await;
+    let (nonce, clock) = first.challenge().await;
+    let params = device.sign(3, connect_params(&gateway.token()), &nonce, clock);
+    first.connect(params.clone()).await.expect("the proof fits its socket");
+
+    let mut second = gateway.socket().await;
+    second.challenge().await;
+    refused(&mut second, params, "INVALID_REQUEST", "DEVICE_AUTH_NONCE_MISMATCH", 1008).await;
+}
+
+#[tokio::test]
+async fn missing_and_wrong_secrets_are_told_apart() {
+    let gateway = gateway().start().await;
+    let attempt = async |auth: Value, device: bool| {
+        let mut client = gateway.socket().await;
+        let (nonce, clock) = client.challenge().await;
+        let mut params = connect_params("");
+        params["auth"] = auth;
+        if device {
+            params = Device::new().sign(3, params, &nonce, clock);
+        }
+        let error = client.connect(params).await.expect_err("no right secret was shown");
+        let closed = client.closed().await;
+        assert_eq!(closed.code, 1008, "{error}");
+        assert!(!closed.reason.is_empty(), "the close says why: {error}");
+        error
+    };
+
+    let error = attempt(json!({}), false).await;
+    assert_eq!(error["code"], "NOT_PAIRED", "{error}");
+    assert_eq!(error["message"], "device identity required", "{error}");
+    assert_eq!(error["details"]["code"], "DEVICE_IDENTITY_REQUIRED", "{error}");
+
+    let error = attempt(json!({}), true).await;
+    assert_eq!(error["code"], "INVALID_REQUEST", "{error}");
+    assert_eq!(error["details"]["code"], "AUTH_TOKEN_MISSING", "{error}");
+    assert_eq!(error["details"]["authReason"], "token_missing", "{error}");
+    assert_eq!(error["details"]["recommendedNextStep"], "update_auth_configuration", "{error}");
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("unauthorized: gateway token missing"), "{error}");
+
+    let error = attempt(json!({"token": "wrong"}), false).await;
+    assert_eq!(error["details"]["code"], "AUTH_TOKEN_MISMATCH", "{error}");
+    assert_eq!(error["details"]["recommendedNextStep"], "update_auth_credentials", "{error}");
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("unauthorized: gateway token mismatch"), "{error}");
+
+    let error = attempt(json!({"token": "wrong"}), true).await;
+    assert_eq!(error["details"]["code"], "AUTH_TOKEN_MISMATCH", "{error}");
+    assert_eq!(error["details"]["canRetryWithDeviceToken"], true, "{error}");
+    assert_eq!(error["details"]["recommendedNextStep"], "retry_with_device_token", "{error}");
+}
+
+#[tokio::test]
+async fn a_password_is_asked_for_where_one_is_configured() {
+    let settings = json!({"gateway": {"auth": {"mode": "password", "password": "correct horse"}}});
+    let gateway = gateway().config(settings).start().await;
+    for (auth, code) in [
+        (json!({"password": "wrong"}), "AUTH_PASSWORD_MISMATCH"),
+        (json!({"password": "correct horse"}), ""),
+        // The shared secret counts in either field.
+        (json!({"token": "correct horse"}), ""),
+    ] {
+        let mut client = gateway.socket().await;
+        client.challenge().await;
+        let mut params = connect_params("");
+        params["auth"] = auth;
+        match client.connect(params.clone()).await {
+            Ok(hello) => assert!(code.is_empty(), "{params} was let in: {hello}"),
+            Err(error) => assert_eq!(error["details"]["code"], code, "{params}: {error}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn scopes_without_a_device_are_kept_only_by_local_command_line_and_backend() {
+    let gateway = gateway().start().await;
+    for (id, mode, kept) in [("cli", "cli", true), ("gateway-client", "backend", true), ("test", "test", false)] {
+        let mut client = gateway.socket().await;
+        client.challenge().await;
+        let mut params = connect_params(&gateway.token());
+        params["client"]["id"] = json!(id);
+        params["client"]["mode"] = json!(mode);
+        params["scopes"] = json!(["operator.read"]);
+        let hello = client.connect(params).await.unwrap_or_else(|error| panic!("{id}/{mode}: {error}"));
+        let scopes = hello["auth"]["scopes"].as_array().expect("scopes are told").clone();
+        assert_eq!(scopes.contains(&json!("operator.read")), kept, "{id}/{mode}: {scopes:?}");
+        // health asks for no scope at all.
+        client.request("health", json!({})).await.unwrap_or_else(|error| panic!("{id}/{mode}: health: {error}"));
+    }
+}
+
+async fn reader(gateway: &Gateway) -> RawClient {
+    let mut client = gateway.socket().await;
+    client.challenge().await;
+    let params = merged(connect_params(&gateway.token()), "/scopes", json!(["operator.read"]));
+    client.connect(params).await.expect("a reader is let in");
+    client
+}
+
+#[tokio::test]
+async fn unknown_methods_and_missing_scopes_read_as_clients_expect() {
+    let gateway = gateway().start().await;
+    let mut admin = gateway.operator().await;
+    let error = admin.request("no.such.method", json!({})).await.expect_err("there is no such method");
+    assert_eq!(error["code"], "INVALID_REQUEST");
+    assert_eq!(error["message"], "unknown method: no.such.method");
+
+    let mut reader = reader(&gateway).await;
+    for (method, params, scope) in [
+        ("no.such.method", json!({}), "operator.admin"),
+        ("chat.send", json!({"sessionKey": "main", "message": "x", "idempotencyKey": "k"}), "operator.write"),
+        ("agent", json!({"message": "x", "agentId": "main", "idempotencyKey": "k2"}), "operator.write"),
+    ] {
+        let error = reader.request(method, params).await.expect_err("a reader may not do that");
+        assert_eq!(error["code"], "FORBIDDEN", "{method}: {error}");
+        assert_eq!(error["message"], format!("missing scope: {scope}"), "{method}: {error}");
+        assert_eq!(error["details"]["code"], "MISSING_SCOPE", "{method}: {error}");
+        assert_eq!(error["details"]["missingScope"], scope, "{method}: {error}");
+    }
+    reader.request("sessions.list", json!({})).await.expect("a reader may read");
+}
+
+#[tokio::test]
+async fn malformed_frames_after_authentication_leave_the_connection_up() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    for text in ["{", "", "null", "\"text\"", "{\"type\":\"req\"", "[[[[[[[["] {
+        client.send_text(text).await;
+    }
+    client.send_text("[".repeat(100_000)).await;
+    client.send_binary(vec![0xff, 0xfe, 0x00, 0x01]).await;
+    client.send(&json!({"type": "req", "id": "no-method"})).await;
+    let error = client.response("no-method").await.expect_err("a request without a method is refused");
+    assert_eq!(error["code"], "INVALID_REQUEST", "{error}");
+    client.request("health", json!({})).await.expect("the connection still serves");
+}
+
+#[tokio::test]
+async fn bad_parameters_name_their_place() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    for (method, params, place) in [
+        ("chat.history", json!({"sessionKey": "main", "limit": "ten"}), "limit"),
+        ("chat.send", json!({"sessionKey": "main", "message": "x"}), "idempotencyKey"),
+        ("agent.wait", json!({}), "runId"),
+        ("logs.tail", json!({"limit": -1}), "limit"),
+    ] {
+        let error = client.request(method, params).await.expect_err("bad parameters are refused");
+        assert_eq!(error["code"], "INVALID_REQUEST", "{method}: {error}");
+        let message = error["message"].as_str().unwrap_or_default();
+        assert!(message.starts_with(&format!("invalid {method} params: ")) && message.contains(place), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn binary_json_is_read_like_text() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let frame = json!({"type": "req", "id": "binary", "method": "health"});
+    client.send_binary(frame.to_string().into_bytes()).await;
+    client.response("binary").await.expect("a binary frame of JSON is a request");
+}
+
+#[tokio::test]
+async fn requests_pipelined_in_any_order_are_each_answered_once() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let ids: Vec<String> = (0..50).rev().map(|number| format!("{number}:x")).collect();
+    for (index, id) in ids.iter().enumerate() {
+        let method = ["health", "status", "agents.list", "no.such.method"][index % 4];
+        client.send(&json!({"type": "req", "id": id, "method": method})).await;
+    }
+    let mut seen = Vec::new();
+    while seen.len() < ids.len() {
+        let frame = client.find("an answer", |frame| frame["type"] == "res").await;
+        seen.push(frame["id"].as_str().expect("the id comes back").to_owned());
+    }
+    let (mut asked, mut answered) = (ids, seen);
+    asked.sort();
+    answered.sort();
+    assert_eq!(asked, answered);
+}
+
+#[tokio::test]
+async fn requests_sent_behind_connect_are_served_after_hello() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.socket().await;
+    client.challenge().await;
+    let hello = client.start("connect", connect_params(&gateway.token())).await;
+    let health = client.start("health", json!({})).await;
+    client.response(&hello).await.expect("connect is answered");
+    client.response(&health).await.expect("the request behind it is answered");
+}
+
+#[tokio::test]
+async fn more_than_32_unauthenticated_sockets_of_one_address_are_turned_away() {
+    let gateway = gateway().start().await;
+    let mut held = Vec::new();
+    for _ in 0..32 {
+        let mut client = gateway.socket().await;
+        client.challenge().await;
+        held.push(client);
+    }
+    let one_more = RawClient::upgrade(Box::new(gateway.dial().await), &gateway.url(), &[]).await;
+    match one_more {
+        Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => {
+            assert_eq!(answer.status().as_u16(), 503);
+            let body = answer.body().clone().unwrap_or_default();
+            let body = String::from_utf8_lossy(&body).into_owned();
+            assert!(body.contains("Too many unauthenticated sockets"), "{body}");
+        }
+        Err(error) => panic!("an HTTP answer was to come, not {error}"),
+        Ok(_) => panic!("the 33rd unauthenticated socket was let in"),
+    }
+    // One that signs in makes room.
+    let mut first = held.remove(0);
+    first.connect(connect_params(&gateway.token())).await.expect("the token is accepted");
+    gateway.operator().await.request("health", json!({})).await.expect("there is room again");
+}
+
+#[tokio::test]
+async fn a_socket_that_never_connects_is_closed() {
+    let gateway = gateway().env("TAILCLAW_HANDSHAKE_TIMEOUT_MS", "600").start().await;
+    let mut idle = gateway.socket().await;
+    idle.challenge().await;
+    let closed = within("the idle socket's end", seconds(5), idle.closed()).await;
+    assert_eq!(closed, Closed { code: 1000, reason: String::new() });
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_cannot_connect() {
+    let gateway = gateway().start().await;
+    let mut own = gateway.socket_with("/", &[("origin", &gateway.http())]).await;
+    own.challenge().await;
+    own.connect(connect_params(&gateway.token())).await.expect("the gateway's own page may connect");
+
+    let mut foreign = gateway.socket_with("/", &[("origin", "https://evil.example")]).await;
+    foreign.challenge().await;
+    let params = connect_params(&gateway.token());
+    let error = refused(&mut foreign, params, "INVALID_REQUEST", "CONTROL_UI_ORIGIN_NOT_ALLOWED", 1008).await;
+    assert_eq!(error["details"]["reason"], "origin not allowed", "{error}");
+}
+
+#[tokio::test]
+async fn guessing_locks_an_address_out_but_not_this_machine() {
+    let on_lan = json!({"gateway": {"bind": "lan"}});
+    let host = LanHost::start(gateway().config(on_lan)).await;
+    let attempt = async |address: &str, token: &str| {
+        let mut client = host.socket(address, &[]).await;
+        client.challenge().await;
+        client.connect(connect_params(token)).await
+    };
+    for number in 0..10 {
+        let error = attempt(LAN_ADDRESS, "a guess").await.expect_err("the token is wrong");
+        assert_eq!(error["details"]["code"], "AUTH_TOKEN_MISMATCH", "guess {number}: {error}");
+    }
+    let token = host.gateway.token();
+    let error = attempt(LAN_ADDRESS, &token).await.expect_err("the address is locked out, right or wrong");
+    assert_eq!(error["details"]["code"], "AUTH_RATE_LIMITED", "{error}");
+    assert_eq!(error["retryable"], true, "{error}");
+    let wait = error["retryAfterMs"].as_u64().unwrap_or_default();
+    assert!((200_000..=300_000).contains(&wait), "{error}");
+    attempt("127.0.0.1", &token).await.expect("this machine is not locked out");
+}
+
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
+    i64::try_from(since.as_millis()).expect("milliseconds fit")
+}

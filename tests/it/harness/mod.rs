@@ -1,0 +1,62 @@
+//! What every integration test stands on: real programs started and ended by process id, and small builders for them.
+//!
+//! Nothing here knows the gateway's sources: it is driven through its program, its sockets and its files only.
+//! One file per kind of thing a test talks to. The topics in `tests/it/*.rs` hold the tests.
+
+mod browser;
+mod client;
+mod gateway;
+mod headscale;
+mod http;
+mod lan;
+mod openclaw;
+mod peer;
+mod process;
+mod tailnet;
+mod tools;
+
+pub use browser::Browser;
+pub use client::{Closed, Device, RawClient, Reply, connect_params};
+pub use gateway::{Gateway, GatewayBuilder, Output, gateway};
+pub use headscale::{Headscale, Owner, policy};
+pub use http::{Response, get, request};
+pub use lan::{LAN_ADDRESS, LanHost, is_root};
+pub use openclaw::OpenClaw;
+pub use peer::TailscalePeer;
+pub use process::{Signal, free_port, guarded, raise_descriptor_limit};
+pub use tailnet::{OnTailnet, tailnet, unique_name, with_tailnet_env};
+pub use tools::tools;
+
+use std::fmt::Display;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// Asks `probe` again and again until it answers `Ok`; panics with its last complaint after `limit`.
+pub async fn eventually<T, E: Display, F: Future<Output = Result<T, E>>>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl FnMut() -> F,
+) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        match probe().await {
+            Ok(value) => return value,
+            Err(complaint) if Instant::now() >= deadline => {
+                panic!("{what}: not within {} s; last seen: {complaint}", limit.as_secs_f32())
+            }
+            Err(_) => tokio::time::sleep(Duration::from_millis(40)).await,
+        }
+    }
+}
+
+/// Runs `work` with a bound, so that a hung gateway fails a test instead of hanging the run.
+pub async fn within<T>(what: &str, limit: Duration, work: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(limit, work).await {
+        Ok(value) => value,
+        Err(_) => panic!("{what}: no end after {} s", limit.as_secs_f32()),
+    }
+}
+
+pub fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}

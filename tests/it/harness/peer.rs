@@ -1,0 +1,136 @@
+//! Other machines of the tailnet: Tailscale's own `tailscaled` without a network interface, reached by SOCKS5.
+
+use super::client::Io;
+use super::http::{Response, request};
+use super::process::{Process, free_port, guarded, run};
+use super::{eventually, seconds, tools};
+use serde_json::Value;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+pub struct TailscalePeer {
+    process: Process,
+    socket: PathBuf,
+    pub name: String,
+    pub socks_port: u16,
+}
+
+impl TailscalePeer {
+    pub async fn join(folder: &Path, name: &str, control: &str, auth_key: &str) -> TailscalePeer {
+        std::fs::create_dir_all(folder).unwrap();
+        let (socks_port, socket) = (free_port(), folder.join("s"));
+        let mut command = guarded(tools().tailscaled());
+        for (name, value) in LOOPBACK_ONLY {
+            command.env(name, value);
+        }
+        command.env("HOME", folder).args(["--tun=userspace-networking", "--no-logs-no-support", "--port=0"]);
+        command.arg(format!("--statedir={}", folder.display())).arg(format!("--socket={}", socket.display()));
+        command.arg(format!("--socks5-server=127.0.0.1:{socks_port}"));
+        let process = Process::spawn(name, command, &folder.join("tailscaled.log")).quiet();
+        let peer = TailscalePeer { process, socket, name: name.into(), socks_port };
+        eventually(&format!("{name}'s tailscaled answers"), seconds(20), || async {
+            if peer.socket.exists() { Ok(()) } else { Err(peer.process.log()) }
+        })
+        .await;
+        let mut up = peer.tailscale();
+        up.args(["up", "--reset", "--accept-dns=false", "--timeout=60s"]);
+        up.args([format!("--login-server={control}"), format!("--auth-key={auth_key}"), format!("--hostname={name}")]);
+        let (code, out, err) = run(up, seconds(70)).await;
+        assert_eq!(code, Some(0), "{name} joins: {out}{err}{}", peer.process.log());
+        peer
+    }
+
+    fn tailscale(&self) -> Command {
+        let mut command = guarded(tools().tailscale());
+        command.arg(format!("--socket={}", self.socket.display()));
+        command
+    }
+
+    /// What this peer knows of the tailnet (`tailscale status --json`).
+    pub async fn status(&self) -> Value {
+        let mut command = self.tailscale();
+        command.args(["status", "--json"]);
+        let (code, out, err) = run(command, seconds(20)).await;
+        assert_eq!(code, Some(0), "{}: {err}", self.name);
+        serde_json::from_str(&out).expect("tailscale prints JSON")
+    }
+
+    /// A connection to a tailnet address or name, as a program on this peer would open it.
+    pub async fn dial(&self, host: &str, port: u16) -> std::io::Result<TcpStream> {
+        socks_connect(self.socks_port, host, port).await
+    }
+
+    /// `GET` from this peer.
+    pub async fn get(&self, host: &str, port: u16, path: &str) -> Result<Response, String> {
+        self.get_with(host, port, path, &[]).await
+    }
+
+    pub async fn get_with(
+        &self,
+        host: &str,
+        port: u16,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, String> {
+        let stream = self.dial(host, port).await.map_err(|error| format!("{} to {host}: {error}", self.name))?;
+        let stream: Box<dyn Io> = Box::new(stream);
+        request(stream, "GET", &format!("{host}:{port}"), path, headers).await
+    }
+
+    /// A loopback port whose connections come out of this peer and go to `host:port` on the tailnet. It serves as long
+    /// as the runtime of the test.
+    pub async fn forward(&self, host: &str, port: u16) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a loopback port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let (socks_port, host) = (self.socks_port, host.to_owned());
+        tokio::spawn(async move {
+            while let Ok((mut near, _)) = listener.accept().await {
+                let host = host.clone();
+                tokio::spawn(async move {
+                    if let Ok(mut far) = socks_connect(socks_port, &host, port).await {
+                        let _ = tokio::io::copy_bidirectional(&mut near, &mut far).await;
+                    }
+                });
+            }
+        });
+        address
+    }
+}
+
+/// Keeps Tailscale's programs on this machine: no uploads of logs, no port mapping, relay over plain HTTP.
+pub const LOOPBACK_ONLY: [(&str, &str); 5] = [
+    ("TS_NO_LOGS_NO_SUPPORT", "true"),
+    ("TS_DISABLE_PORTMAPPER", "1"),
+    ("TS_PANIC_IF_HIT_MAIN_CONTROL", "1"),
+    ("TS_ASSUME_NETWORK_UP_FOR_TEST", "1"),
+    ("TS_DEBUG_USE_DERP_HTTP", "1"),
+];
+
+/// RFC 1928, no authentication, target by name (which takes addresses too).
+async fn socks_connect(socks_port: u16, host: &str, port: u16) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, socks_port)).await?;
+    stream.set_nodelay(true)?;
+    stream.write_all(&[5, 1, 0]).await?;
+    let mut choice = [0u8; 2];
+    stream.read_exact(&mut choice).await?;
+    let mut ask = vec![5, 1, 0, 3, u8::try_from(host.len()).expect("a host name is short")];
+    ask.extend_from_slice(host.as_bytes());
+    ask.extend_from_slice(&port.to_be_bytes());
+    stream.write_all(&ask).await?;
+    let mut head = [0u8; 4];
+    stream.read_exact(&mut head).await?;
+    if head[1] != 0 {
+        return Err(std::io::Error::other(format!("SOCKS5 answered {}", head[1])));
+    }
+    let bound = match head[3] {
+        1 => 4,
+        4 => 16,
+        _ => usize::from(stream.read_u8().await?),
+    };
+    let mut rest = vec![0u8; bound + 2];
+    stream.read_exact(&mut rest).await?;
+    Ok(stream)
+}

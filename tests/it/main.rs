@@ -1,0 +1,14 @@
+//! The integration tests: the built program against real control servers, real tailnet machines and the real OpenClaw
+//! clients. `tests/run` installs what they need. One file a topic; what they stand on is in `harness/`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod browser;
+mod chat;
+mod config;
+mod durability;
+mod gateway_client;
+mod handshake;
+mod harness;
+mod hostile;
+mod identity;
+mod openclaw_cli;
