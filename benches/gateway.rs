@@ -127,7 +127,7 @@ async fn call_once(socket: &mut Socket, method: &str) -> Outcome<String> {
     loop {
         let text = next(socket).await?;
         if is_response(&text) {
-            let ok = serde_json::from_str::<Value>(&text)?["ok"] == true;
+            let ok = serde_json::from_str::<Value>(&text)?.get("ok") == Some(&Value::Bool(true));
             return if ok { Ok(text) } else { Err(text.into()) };
         }
     }

@@ -135,7 +135,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         identity: Arc::clone(&identity),
         paths: paths.clone(),
     };
-    let own_names = OwnNames::default();
+    let own_names = OwnNames::new(machine_names().into());
     let max_unauthenticated = resolved.auth.max_unauthenticated_per_address;
     let gateway = Gateway {
         gatekeeper: Gatekeeper::new(resolved.auth.clone(), database.clone(), identity, Arc::clone(&own_names)),
@@ -162,6 +162,13 @@ fn about(resolved: &Resolved, agent: &Agent, agent_id: &str) -> About {
         main_session_key: SessionKey::main_of(agent_id).to_string(),
         model_configured: agent.has_model(),
     }
+}
+
+/// What this machine calls itself: the name by which a neighbour in the local network may ask for it.
+fn machine_names() -> Vec<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().to_ascii_lowercase();
+    let short = name.split('.').next().map(str::to_owned);
+    std::iter::once(name.clone()).chain(short.filter(|short| *short != name)).filter(|name| !name.is_empty()).collect()
 }
 
 /// The gateway's own line in the presence list.

@@ -87,7 +87,8 @@ impl Join {
     /// The page may be opened under these names.
     fn learn_names(&self, state: &State) {
         if let State::Running(identity) = state {
-            let mut names = vec![identity.dns_name.to_ascii_lowercase()];
+            let mut names = super::machine_names();
+            names.push(identity.dns_name.to_ascii_lowercase());
             names.extend(identity.dns_name.split('.').next().map(str::to_ascii_lowercase));
             names.extend(identity.addresses.iter().map(ToString::to_string));
             *self.own_names.write().unwrap_or_else(std::sync::PoisonError::into_inner) = names;

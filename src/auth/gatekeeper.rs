@@ -28,7 +28,7 @@ pub struct Gatekeeper {
     pub(super) settings: Settings,
     database: Database,
     identity: Arc<GatewayIdentity>,
-    own_names: OwnNames,
+    pub(super) own_names: OwnNames,
     throttle: Throttle,
 }
 

@@ -32,6 +32,17 @@ pub(super) fn allows(page: Page<'_>, allowed: &[String], own_names: &[String]) -
     page.host.is_some_and(|host| host.eq_ignore_ascii_case(authority)) && is_ours(name, own_names)
 }
 
+/// Whether a request that a page may have sent was meant for us: its `Host` is a name of ours, or no page's business.
+pub(super) fn is_own_host(host: Option<&str>, allowed: &[String], own_names: &[String]) -> bool {
+    let Some(host) = host else {
+        return true;
+    };
+    let is_allowed = allowed.iter().any(|entry| {
+        entry == "*" || authority_of(entry.trim_end_matches('/')).is_some_and(|name| name.eq_ignore_ascii_case(host))
+    });
+    is_allowed || is_ours(host_name(host), own_names)
+}
+
 /// A name that a stranger's DNS cannot point at us: this is what stops rebinding.
 fn is_ours(name: &str, own_names: &[String]) -> bool {
     let name = name.to_ascii_lowercase();
@@ -92,6 +103,16 @@ mod tests {
         assert!(check("http://[fd7a:115c:a1e0::1]:18789", "[fd7a:115c:a1e0::1]:18789", "100.64.0.2:9"));
         assert!(check("http://localhost:5173", "127.0.0.1:18789", "127.0.0.1:9"));
         assert!(check("https://ui.example.com", "claw", "100.64.0.2:9"));
+    }
+
+    #[test]
+    fn a_host_that_is_not_ours_is_told_apart() {
+        let own = ["claw".to_owned()];
+        for host in ["claw:18789", "127.0.0.1:18789", "192.168.1.9", "box.local", "a.b.ts.net", "ui.example.com"] {
+            assert!(is_own_host(Some(host), &["https://ui.example.com".to_owned()], &own), "{host}");
+        }
+        assert!(is_own_host(None, &[], &own));
+        assert!(!is_own_host(Some("evil.example:18789"), &[], &own));
     }
 
     #[test]

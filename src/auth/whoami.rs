@@ -1,11 +1,13 @@
 //! `GET /whoami`: what the gateway knows of any caller, and which rule decides about them.
 
+use std::sync::PoisonError;
+
 use serde::Serialize;
 
 use super::caller::AuthMethod;
-use super::credentials;
 use super::gatekeeper::Gatekeeper;
 use super::settings::Mode;
+use super::{credentials, origin};
 use crate::net::Peer;
 use crate::protocol::{Role, Scope};
 
@@ -39,6 +41,14 @@ enum Bearer {
 }
 
 impl Gatekeeper {
+    /// Whether a request with this `Host` was meant for us. A page whose name was pointed at our address (DNS
+    /// rebinding) could otherwise read who its visitor is.
+    #[must_use]
+    pub fn is_own_host(&self, host: Option<&str>) -> bool {
+        let own_names = self.own_names.read().unwrap_or_else(PoisonError::into_inner);
+        origin::is_own_host(host, &self.settings.allowed_origins, &own_names)
+    }
+
     /// `bearer` is the token of the `Authorization` header, `proxied` whether headers of a proxy are on the request. A
     /// wrong bearer is a failed attempt like any other.
     pub async fn whoami(&self, peer: &Peer, bearer: Option<&str>, proxied: bool) -> WhoAmI {

@@ -50,9 +50,22 @@ async fn started(State(gateway): State<Arc<Gateway>>) -> Response {
 }
 
 async fn whoami(State(gateway): State<Arc<Gateway>>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
+    let host = text(&headers, header::HOST);
+    if !gateway.gatekeeper.is_own_host(host) {
+        return misdirected(host.unwrap_or_default());
+    }
     let bearer = text(&headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
     let answer = gateway.gatekeeper.whoami(&peer, bearer.map(str::trim), is_proxied(&headers)).await;
     no_store(Json(answer))
+}
+
+fn misdirected(host: &str) -> Response {
+    let message = format!(
+        "{host} is no name of this gateway: ask by its address or its tailnet name, or add the name to \
+         gateway.controlUi.allowedOrigins"
+    );
+    (StatusCode::MISDIRECTED_REQUEST, Json(json!({ "error": { "message": message, "type": "unknown_host" } })))
+        .into_response()
 }
 
 async fn page(

@@ -3,6 +3,7 @@
 //
 //	tsclient [node flags] identity HOST:PORT  every connection's GET /whoami must name the node that dialled
 //	tsclient [node flags] idle HOST:PORT      holds connections that say nothing
+//	tsclient [node flags] sockets HOST:PORT   the same with WebSockets that the gateway has let in
 //	tsclient [node flags] sink|source|ping|halfclose|reset HOST
 //	tsclient [node flags] serve               echo, sink and source in plain Go, to compare with
 //
@@ -54,6 +55,7 @@ func main() {
 	commands := map[string]func() (result, error){
 		"identity":  func() (result, error) { return identity(nodes, target, *count, *burst) },
 		"idle":      func() (result, error) { return idle(nodes, target, *count, *hold) },
+		"sockets":   func() (result, error) { return sockets(nodes, target, *count, *hold) },
 		"sink":      func() (result, error) { return sink(nodes[0], target, *megabytes<<20) },
 		"source":    func() (result, error) { return source(nodes[0], target, *megabytes<<20) },
 		"ping":      func() (result, error) { return ping(nodes[0], target, *count) },

@@ -1,0 +1,213 @@
+// node benches/tailnet.mjs [identity] [memory] [streams]: the figures of the tailnet node, over a real headscale on
+// loopback. Without an argument, all of them. `tests/run` has to have installed headscale; the rest is built here.
+//
+//   identity  10,000 connections in bursts of 100 from two users and a tagged node to the gateway: who is named wrongly?
+//   memory    threads and resident memory of the gateway: joined, with 700 idle WebSockets let in over the tailnet
+//   streams   one stream and 1-byte round trips to a Rust listener behind the node, beside a plain Go tsnet server
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { homedir, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const CACHE =
+  process.env.TAILCLAW_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "tailclaw-tests");
+const ENVIRONMENT = {
+  ...process.env,
+  TS_DEBUG_USE_DERP_HTTP: "1",
+  TS_NO_LOGS_NO_SUPPORT: "true",
+  TS_DISABLE_PORTMAPPER: "1",
+  TS_PANIC_IF_HIT_MAIN_CONTROL: "1",
+  TS_ASSUME_NETWORK_UP_FOR_TEST: "1",
+};
+const ROUNDS = 7;
+const work = mkdtempSync(join(tmpdir(), "tailclaw-bench-"));
+const running = new Set();
+
+class Program {
+  constructor(path, args, environment = {}) {
+    this.lines = [];
+    this.waiting = [];
+    this.child = spawn(path, args, { env: { ...ENVIRONMENT, ...environment }, stdio: ["pipe", "pipe", "ignore"] });
+    this.ended = new Promise((resolve) => this.child.on("exit", resolve));
+    running.add(this.child);
+    createInterface({ input: this.child.stdout }).on("line", (line) => {
+      this.lines.push(line);
+      this.waiting = this.waiting.filter((wait) => !wait(line));
+    });
+  }
+
+  /** The first line, now or later, that `matches` makes something of. */
+  line(matches, seconds = 90) {
+    for (const line of this.lines) {
+      const found = matches(line);
+      if (found) return Promise.resolve(found);
+    }
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`nothing came; last: ${this.lines.slice(-3)}`)), seconds * 1000);
+      this.child.on("exit", () => reject(new Error(`ended early; last: ${this.lines.slice(-3)}`)));
+      this.waiting.push((line) => {
+        const found = matches(line);
+        if (found) clearTimeout(timer), resolve(found);
+        return Boolean(found);
+      });
+    });
+  }
+
+  async stop(signal = "SIGKILL") {
+    this.child.kill(signal);
+    await this.ended;
+    running.delete(this.child);
+  }
+}
+
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+  rmSync(work, { recursive: true, force: true });
+});
+
+const freePort = () =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
+async function startHeadscale() {
+  const folder = join(work, "headscale");
+  mkdirSync(folder);
+  const port = await freePort();
+  const template = readFileSync(join(ROOT, "tests/it/harness/headscale.yaml"), "utf8");
+  const values = { PORT: port, STUN: await freePort(), DOMAIN: "claw.test", DIR: folder };
+  const config = Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`@${name}@`, value), template);
+  writeFileSync(join(folder, "config.yaml"), config);
+  const everything = [{ src: ["*"], dst: ["*"], ip: ["*"] }];
+  const tagOwners = { "tag:gateway": ["alice@"], "tag:camera": ["alice@"] };
+  writeFileSync(join(folder, "policy.json"), JSON.stringify({ tagOwners, grants: everything }));
+  const binary = join(CACHE, "bin/headscale");
+  new Program(binary, ["serve", "-c", join(folder, "config.yaml")]);
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await fetch(`${url}/health`).then((answer) => answer.ok, () => false))) await sleep(0.1);
+  const command = (...args) =>
+    JSON.parse(execFileSync(binary, ["-c", join(folder, "config.yaml"), "-o", "json", ...args], { encoding: "utf8" }));
+  const key = (...owner) => command("preauthkeys", "create", "--reusable", "--expiration", "24h", ...owner).key;
+  const user = (name) => key("-u", String(command("users", "create", name).id));
+  return { url, alice: user("alice"), bob: user("bob"), camera: key("--tags", "tag:camera"), gateway: key("--tags", "tag:gateway") };
+}
+
+async function startGateway(headscale) {
+  const folder = join(work, "gateway");
+  mkdirSync(folder);
+  const port = await freePort();
+  const tailscale = { hostname: "claw", controlUrl: headscale.url, authKey: headscale.gateway };
+  writeFileSync(join(folder, "tailclaw.json"), JSON.stringify({ gateway: { port, bind: "tailnet", tailscale } }));
+  const gateway = new Program(join(ROOT, "target/release/tailclaw"), ["gateway"], { TAILCLAW_STATE_DIR: folder });
+  const address = await gateway.line((line) => line.match(/http:\/\/(100\.[\d.]+:\d+)/)?.[1]);
+  return { gateway, address };
+}
+
+let clients = 0;
+function client(headscale, keys, nodes, ...args) {
+  const folder = join(work, `client-${++clients}`);
+  const flags = ["-control", headscale.url, "-dir", folder, "-prefix", `bench${clients}-`, "-keys", keys.join(",")];
+  return new Program(join(CACHE, "bin/tsclient"), [...flags, "-nodes", String(nodes), ...args]);
+}
+
+const outcome = (program, command, seconds) =>
+  program.line((line) => {
+    const value = JSON.parse(line);
+    return value.command === command && value;
+  }, seconds);
+
+function usage(program) {
+  const status = readFileSync(`/proc/${program.child.pid}/status`, "utf8");
+  const number = (name) => Number(status.match(new RegExp(`${name}:\\s+(\\d+)`))[1]);
+  return { threads: number("Threads"), kilobytes: number("VmRSS") };
+}
+
+async function identity(headscale, { address }) {
+  const keys = [headscale.alice, headscale.bob, headscale.camera];
+  const program = client(headscale, keys, 3, "-count", "10000", "-burst", "100", "identity", address);
+  console.log("identity:", JSON.stringify(await outcome(program, "identity", 300)));
+  await program.ended;
+}
+
+async function memory(headscale, { gateway, address }) {
+  await sleep(5);
+  const before = usage(gateway);
+  const program = client(headscale, [headscale.alice, headscale.bob], 2, "-count", "700", "-hold", "60s", "sockets", address);
+  await program.line((line) => line.includes('"idle"'), 120);
+  await sleep(3);
+  const after = usage(gateway);
+  await program.stop();
+  const each = ((after.kilobytes - before.kilobytes) / 700).toFixed(0);
+  console.log(`memory: joined ${(before.kilobytes / 1024).toFixed(0)} MB, ${before.threads} threads;`,
+    `with 700 idle WebSockets ${(after.kilobytes / 1024).toFixed(0)} MB, ${after.threads} threads; ${each} KB each`);
+}
+
+async function streams(headscale, echo) {
+  const ours = new Program(echo, [], {
+    BENCH_CONTROL: headscale.url, BENCH_KEY: headscale.gateway, BENCH_DIR: join(work, "echo"), BENCH_NAME: "echo",
+    GOMEMLIMIT: "256MiB",
+  });
+  const theirs = client(headscale, [headscale.gateway], 1, "serve");
+  const tailnetAddress = (line) => line.match(/100\.\d+\.\d+\.\d+/)?.[0];
+  const targets = { ours: await ours.line(tailnetAddress), theirs: await theirs.line(tailnetAddress) };
+  const measured = { sink: [], source: [], ping: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    const order = round % 2 ? ["theirs", "ours"] : ["ours", "theirs"];
+    const seen = {};
+    for (const side of order) {
+      // The first round trips find the direct path.
+      const program = client(headscale, [headscale.alice], 1, "-count", "3000", "-mb", "200", "ping,ping,sink,source", targets[side]);
+      const { mbPerSecond: source } = await outcome(program, "source", 240);
+      const [, ping] = program.lines.map((line) => JSON.parse(line)).filter((value) => value.command === "ping");
+      seen[side] = { source, sink: (await outcome(program, "sink")).mbPerSecond, ping: ping.p50Us };
+      await program.ended;
+    }
+    for (const name of Object.keys(measured)) measured[name].push([seen.ours[name], seen.theirs[name]]);
+  }
+  for (const [name, pairs] of Object.entries(measured)) console.log(`${name}:`, describe(pairs));
+  await ours.stop();
+  await theirs.stop();
+}
+
+function describe(pairs) {
+  const middle = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+  const ratios = pairs.map(([ours, theirs]) => ours / theirs);
+  const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
+  const medians = [0, 1].map((side) => middle(pairs.map((pair) => pair[side])).toFixed(0));
+  return `ours ${medians[0]}, plain Go ${medians[1]}; ratio ${middle(ratios).toFixed(2)} [${spread}] (${pairs.length} rounds)`;
+}
+
+function build() {
+  const module = join(ROOT, "tests/tailnet/bench");
+  const tags = readFileSync(join(ROOT, "src/tailnet/libtailscale/tags.txt"), "utf8").trim();
+  const go = ["build", "-trimpath", "-tags", tags, "-o", join(CACHE, "bin/tsclient"), "."];
+  execFileSync("go", go, { cwd: module, stdio: "inherit", env: { ...process.env, CGO_ENABLED: "0" } });
+  execFileSync("cargo", ["build", "--release"], { cwd: ROOT, stdio: "inherit" });
+  const cargo = ["bench", "--no-run", "--bench", "tailnet_echo", "--message-format=json"];
+  const messages = execFileSync("cargo", cargo, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 28 });
+  const artifacts = messages.split("\n").filter((line) => line.includes('"compiler-artifact"')).map((line) => JSON.parse(line));
+  return artifacts.find((artifact) => artifact.target.name === "tailnet_echo").executable;
+}
+
+const wanted = process.argv.slice(2);
+const wants = (name) => wanted.length === 0 || wanted.includes(name);
+const echo = build();
+const headscale = await startHeadscale();
+if (wants("identity") || wants("memory")) {
+  const gateway = await startGateway(headscale);
+  // Memory first: what 10,000 connections leave behind is not what an idle gateway holds.
+  if (wants("memory")) await memory(headscale, gateway);
+  if (wants("identity")) await identity(headscale, gateway);
+  await gateway.gateway.stop("SIGTERM");
+}
+if (wants("streams")) await streams(headscale, echo);
+process.exit(0);
