@@ -5,6 +5,7 @@
 mod browser;
 mod chat;
 mod config;
+mod devices;
 mod durability;
 mod gateway_client;
 mod handshake;
