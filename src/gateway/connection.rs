@@ -14,16 +14,14 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role as Side, WebSock
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::Gateway;
+use super::attendance::Attendance;
 use super::close::{Close, policy};
 use super::handshake::{self, Failed, Socket, Welcomed};
 use super::outbox::{Next, Outbox};
 use super::upgrade::Headers;
-use crate::clock::now_ms;
 use crate::net::guard::Guard;
 use crate::net::{AddressSlot, Peer, Stream};
 use crate::protocol::frame::{Inbound, Request, response};
-use crate::protocol::handshake::{ClientInfo, ClientMode};
-use crate::protocol::presence::{PresenceEntry, PresenceUser};
 use crate::protocol::{ErrorShape, MAX_PAYLOAD};
 use crate::rpc::{Answer, Context, Dispatch, Subscriptions};
 
@@ -71,7 +69,6 @@ pub(super) async fn run(stream: Guard<Stream>, peer: Peer, headers: Headers, slo
 struct Connection {
     id: Arc<str>,
     peer: Peer,
-    client: ClientInfo,
     context: Context,
     outbox: Arc<Outbox>,
     working: Arc<Semaphore>,
@@ -80,7 +77,8 @@ struct Connection {
     opened: Instant,
     requests: u64,
     wrong_role: u32,
-    presence_key: Option<String>,
+    /// Held for its end.
+    _attendance: Option<Attendance>,
 }
 
 impl Connection {
@@ -93,22 +91,21 @@ impl Connection {
             client = welcomed.client.id.as_str(), auth.method = welcomed.caller.method().as_str(),
             role = welcomed.caller.role().as_str(), "connected"
         );
-        let mut connection = Self {
+        let attendance =
+            Attendance::enter(&id, &peer, &welcomed.client, &welcomed.caller, &gateway.presence, &gateway.bus);
+        Self {
             context: Context { caller: welcomed.caller, subscriptions: Arc::new(Subscriptions::default()) },
-            presence_key: None,
+            _attendance: attendance,
             working: Arc::new(Semaphore::new(MAX_WORKING)),
             long_calls: Arc::new(Semaphore::new(MAX_LONG_CALLS)),
             opened: Instant::now(),
             requests: 0,
             wrong_role: 0,
-            client: welcomed.client,
             id,
             peer,
             outbox,
             gateway,
-        };
-        connection.enter_presence();
-        connection
+        }
     }
 
     async fn talk(mut self, mut socket: Socket) {
@@ -306,48 +303,11 @@ impl Connection {
             }
         }
     }
-
-    /// Programs come and go; people and devices are shown (protocol §2, "Presence").
-    fn enter_presence(&mut self) {
-        if matches!(self.client.mode, ClientMode::Cli | ClientMode::Backend | ClientMode::Probe) {
-            return;
-        }
-        let caller = &self.context.caller;
-        let key = caller
-            .device_id()
-            .map(str::to_owned)
-            .or_else(|| self.client.instance_id.clone())
-            .unwrap_or_else(|| self.id.to_string());
-        let now = now_ms();
-        let user = caller.profile().map(|profile| PresenceUser { id: profile.id, name: profile.display_name });
-        let entry = PresenceEntry {
-            client_id: Some(self.client.id.as_str().to_owned()),
-            mode: self.client.mode.as_str().to_owned(),
-            host: self.peer.whois().map(|who| who.node_name.clone()).or_else(|| self.client.display_name.clone()),
-            ip: Some(self.peer.address().ip().to_canonical().to_string()),
-            version: self.client.version.clone(),
-            platform: self.client.platform.clone(),
-            roles: vec![caller.role().as_str().to_owned()],
-            scopes: caller.scopes().iter().map(ToString::to_string).collect(),
-            device_id: caller.device_id().map(str::to_owned),
-            instance_id: self.client.instance_id.clone(),
-            user,
-            online_since: Some(now),
-            reason: "connect".to_owned(),
-            text: format!("{} {} · {}", self.client.id.as_str(), self.client.version, self.peer.path()),
-            ts: now,
-        };
-        self.gateway.presence.enter(key.clone(), entry, &self.gateway.bus);
-        self.presence_key = Some(key);
-    }
 }
 
 impl Drop for Connection {
     fn drop(&mut self) {
         self.gateway.connections.fetch_sub(1, Ordering::Relaxed);
-        if let Some(key) = &self.presence_key {
-            self.gateway.presence.leave(key, &self.gateway.bus);
-        }
         let milliseconds = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(
             conn.id = %self.id, peer.addr = %self.peer.address(), peer.login = self.context.caller.login(),

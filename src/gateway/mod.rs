@@ -4,6 +4,7 @@
 //! `connection` moves frames, `fanout` spreads events, `pulse` beats. What methods do is in `rpc`; who may come in is
 //! decided in `auth`. `app` puts it together.
 
+mod attendance;
 mod close;
 mod connection;
 mod fanout;
