@@ -18,9 +18,10 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Uses between two modules of one layer: from, to, why.
-const WITHIN_A_LAYER: [(&str, &str, &str); 7] = [
+const WITHIN_A_LAYER: [(&str, &str, &str); 8] = [
     ("logging", "store", "only store touches files, the log's folder too"),
     ("tailnet", "net", "its listener yields net's stream and peer, like every listener"),
+    ("tailnet", "store", "its folder is private and locked like the gateway's own"),
     ("tls", "net", "it wraps net's streams"),
     ("agent", "sessions", "a run reads its history and appends to it"),
     ("main", "cli", "the program is its command line"),

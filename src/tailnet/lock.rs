@@ -1,11 +1,12 @@
 //! One process for a state folder. tsnet has no lock of its own, and two nodes with the same keys fight.
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::Error;
+use crate::store;
 
 /// Held as long as the node lives. The kernel lets go of it when the process ends, however it ends.
 #[derive(Debug)]
@@ -18,43 +19,21 @@ impl FolderLock {
     pub(super) fn take(folder: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Folder { folder: folder.to_owned(), source };
         make_private(folder).map_err(failed)?;
-        let mut file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .mode(0o600)
-            .open(folder.join("tailclaw.lock"))
-            .map_err(failed)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked { folder: folder.to_owned(), pid: holder(&mut file) });
+        match store::lock_folder(&folder.join("tailclaw.lock")) {
+            Ok(file) => Ok(Self { _file: file }),
+            // The text is the holder's process id.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(Error::Locked { folder: folder.to_owned(), pid: error.to_string().parse().ok() })
             }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(source) => Err(failed(source)),
         }
-        write_holder(&mut file).map_err(failed)?;
-        Ok(Self { _file: file })
     }
 }
 
 fn make_private(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    store::create_private_folder(folder)?;
     // It may have been there before, with wider rights.
     std::fs::set_permissions(folder, Permissions::from_mode(0o700))
-}
-
-fn write_holder(file: &mut File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{}", std::process::id())
-}
-
-/// Only for the message: the lock itself is the kernel's.
-fn holder(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.take(32).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
 }
 
 #[cfg(test)]
