@@ -4,6 +4,7 @@ use super::client::{RawClient, connect_params};
 use super::process::{Process, Signal, free_port, guarded, run};
 use super::{Response, eventually, get, request, seconds};
 use serde_json::{Value, json};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -15,10 +16,12 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_tailclaw");
 
 /// A gateway with nothing configured but its port: loopback only, with a token it makes itself.
 pub fn gateway() -> GatewayBuilder {
-    let state = tempfile::Builder::new().prefix("tailclaw-state-").tempdir().expect("a temporary folder");
+    let folder = tempfile::Builder::new().prefix("tailclaw-").tempdir().expect("a temporary folder");
+    std::fs::DirBuilder::new().mode(0o700).create(folder.path().join("state")).expect("the state folder is made");
     let port = free_port();
     GatewayBuilder {
-        state: Arc::new(state),
+        state: folder.path().join("state"),
+        folder: Arc::new(folder),
         port,
         config: json!({"gateway": {"port": port}}),
         raw_config: None,
@@ -30,7 +33,9 @@ pub fn gateway() -> GatewayBuilder {
 
 #[derive(Clone)]
 pub struct GatewayBuilder {
-    state: Arc<TempDir>,
+    /// Holds the state folder and, beside it, the log; cleared away with the last gateway that uses it.
+    folder: Arc<TempDir>,
+    state: PathBuf,
     pub port: u16,
     config: Value,
     raw_config: Option<String>,
@@ -70,7 +75,7 @@ impl GatewayBuilder {
     }
 
     pub fn state_folder(&self) -> &Path {
-        self.state.path()
+        &self.state
     }
 
     pub async fn start(self) -> Gateway {
@@ -94,12 +99,12 @@ impl GatewayBuilder {
 
     fn write_config(&self) {
         let text = self.raw_config.clone().unwrap_or_else(|| self.config.to_string());
-        std::fs::write(self.state.path().join("tailclaw.json"), text).expect("the configuration is written");
+        std::fs::write(self.state.join("tailclaw.json"), text).expect("the configuration is written");
     }
 
     /// The program's log lies beside the state folder, since a test may mount something over that.
     fn log_path(&self) -> PathBuf {
-        self.state.path().with_extension("log")
+        self.folder.path().join("gateway.log")
     }
 
     fn command(&self, arguments: &[String]) -> Command {
@@ -117,7 +122,7 @@ impl GatewayBuilder {
     }
 
     fn add_environment(&self, command: &mut Command) {
-        command.env("HOME", self.state.path()).env("TAILCLAW_STATE_DIR", self.state.path());
+        command.env("HOME", &self.state).env("TAILCLAW_STATE_DIR", &self.state);
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
     }
 }
