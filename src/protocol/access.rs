@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     Operator,
@@ -22,7 +22,7 @@ impl Role {
 }
 
 /// The closed set of operator scopes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum Scope {
     #[serde(rename = "operator.admin")]
     Admin,
@@ -99,6 +99,8 @@ pub enum Access {
     /// Any role, no scope: `health` alone.
     Anyone,
     Operator(Scope),
+    /// At least this scope; what the params ask for may need more, which the handler checks (`Context::require`).
+    Dynamic(Scope),
 }
 
 #[cfg(test)]

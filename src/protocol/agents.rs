@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Access, Method, NoParams, Scope, method};
+use super::{Access, Method, NoParams, Scope, method, methods};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListReply {
     pub default_id: String,
@@ -16,13 +16,13 @@ pub struct ListReply {
     pub agents: Vec<AgentRow>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct AgentRow {
     pub id: String,
     pub model: PrimaryModel,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct PrimaryModel {
     /// `provider/model`.
     pub primary: String,
@@ -30,14 +30,14 @@ pub struct PrimaryModel {
 
 method!(AgentsList = "agents.list", Access::Operator(Scope::Read), NoParams => ListReply);
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityParams {
     #[serde(default)]
     pub agent_id: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityReply {
     pub agent_id: String,
@@ -48,11 +48,7 @@ pub struct IdentityReply {
 
 method!(AgentIdentity = "agent.identity.get", Access::Operator(Scope::Read), IdentityParams => IdentityReply);
 
-/// The one method with two responses: [`Accepted`], then [`Completed`].
-pub const AGENT: &str = "agent";
-pub const AGENT_ACCESS: Access = Access::Operator(Scope::Write);
-
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentParams {
     pub message: String,
@@ -67,7 +63,7 @@ pub struct AgentParams {
 }
 
 /// The first of the two responses.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
     pub run_id: String,
@@ -78,7 +74,7 @@ pub struct Accepted {
 }
 
 /// The second.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Completed {
     pub run_id: String,
@@ -88,20 +84,20 @@ pub struct Completed {
     pub result: RunResult,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct RunResult {
     pub payloads: Vec<Payload>,
     pub meta: RunMeta,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Payload {
     pub text: String,
     pub media_url: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunMeta {
     pub duration_ms: u64,
@@ -109,7 +105,7 @@ pub struct RunMeta {
     pub agent_meta: AgentMeta,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentMeta {
     pub session_id: String,
@@ -117,7 +113,7 @@ pub struct AgentMeta {
     pub model: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitParams {
     pub run_id: String,
@@ -126,7 +122,7 @@ pub struct WaitParams {
     pub timeout_ms: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitReply {
     pub run_id: String,
@@ -152,7 +148,7 @@ impl Method for AgentWait {
 }
 
 /// The body of the `agent` event.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentEvent {
     pub run_id: String,
@@ -165,3 +161,10 @@ pub struct AgentEvent {
     pub ts: u64,
     pub data: Value,
 }
+
+method!(
+    /// The one method with two responses: [`Accepted`], then [`Completed`].
+    AgentRun = "agent", Access::Dynamic(Scope::Write), AgentParams => Completed
+);
+
+methods![AgentsList, AgentIdentity, AgentRun, AgentWait];

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Access, Scope, method};
+use super::{Access, Scope, method, methods};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusParams {
     #[serde(default)]
@@ -17,7 +17,7 @@ pub struct StatusParams {
 }
 
 /// No channel is built in yet, so every table is empty; the keys are what clients read.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReply {
     pub ts: u64,
@@ -33,3 +33,5 @@ pub struct StatusReply {
 }
 
 method!(ChannelsStatus = "channels.status", Access::Operator(Scope::Read), StatusParams => StatusReply);
+
+methods![ChannelsStatus];

@@ -4,22 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use super::sessions::SessionRow;
 use super::system::ModelDefaults;
-use super::{Access, Scope, method};
+use super::{Access, Scope, method, methods};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum MessageRole {
     User,
     Assistant,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ContentPart {
     Text { text: String },
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageRow {
     pub role: MessageRole,
@@ -37,7 +37,7 @@ pub struct MessageRow {
     pub meta: Option<MessageMeta>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageMeta {
     pub id: String,
@@ -63,7 +63,7 @@ impl MessageRow {
     }
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryParams {
     pub session_key: String,
@@ -78,7 +78,7 @@ pub struct HistoryParams {
     pub cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryReply {
     /// `delta` when the params carried a cursor.
@@ -100,14 +100,14 @@ pub struct HistoryReply {
     pub session_info: Option<SessionRow>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 pub struct PendingInputs {
     pub items: Vec<PendingInput>,
     pub total: usize,
 }
 
 /// A stored message whose run has not begun: it waits for the one before it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingInput {
     pub run_id: String,
@@ -122,7 +122,7 @@ method!(
     ChatStartup = "chat.startup", Access::Operator(Scope::Read), HistoryParams => HistoryReply
 );
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SendParams {
     pub session_key: String,
@@ -132,7 +132,7 @@ pub struct SendParams {
     pub timeout_ms: Option<u64>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum SendReply {
     Started(Started),
@@ -141,7 +141,7 @@ pub enum SendReply {
 }
 
 /// `status`: `started`, `in_flight` (the same key again while it runs) or `ok` (after it ended).
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Started {
     /// The idempotency key.
@@ -154,7 +154,7 @@ method!(
     ChatSend = "chat.send", Access::Operator(Scope::Write), SendParams => SendReply
 );
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AbortParams {
     pub session_key: String,
@@ -162,7 +162,7 @@ pub struct AbortParams {
     pub run_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AbortReply {
     pub ok: bool,
@@ -173,7 +173,7 @@ pub struct AbortReply {
 method!(ChatAbort = "chat.abort", Access::Operator(Scope::Write), AbortParams => AbortReply);
 
 /// The body of the `chat` event.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChatEvent {
     pub run_id: String,
@@ -185,7 +185,7 @@ pub struct ChatEvent {
     pub state: ChatState,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(tag = "state", rename_all = "lowercase", rename_all_fields = "camelCase")]
 pub enum ChatState {
     Status {
@@ -213,8 +213,10 @@ pub enum ChatState {
 }
 
 /// Tokens, as the provider counts them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Usage {
     pub input: u64,
     pub output: u64,
 }
+
+methods![ChatHistory, ChatStartup, ChatSend, ChatAbort];

@@ -3,12 +3,12 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Access, NoParams, Scope, method};
+use super::{Access, NoParams, Scope, method, methods};
 
 /// Stands where a secret is set; the secret itself never crosses the wire.
 pub const REDACTED: &str = "__OPENCLAW_REDACTED__";
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GetReply {
     pub path: String,
@@ -26,7 +26,7 @@ pub struct GetReply {
     pub legacy_issues: Vec<Issue>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Issue {
     /// Dotted key path: `gateway.auth.mode`.
     pub path: String,
@@ -34,3 +34,5 @@ pub struct Issue {
 }
 
 method!(ConfigGet = "config.get", Access::Operator(Scope::Read), NoParams => GetReply);
+
+methods![ConfigGet];

@@ -9,7 +9,7 @@ use super::presence::PresenceEntry;
 use super::system::HealthReply;
 use super::{MINIMUM_PROBE_VERSION, PROTOCOL_VERSION};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectParams {
     pub min_protocol: u32,
@@ -34,7 +34,7 @@ pub struct ConnectParams {
     pub user_agent: Option<String>,
 }
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ClientInfo {
     pub id: ClientId,
@@ -52,7 +52,7 @@ pub struct ClientInfo {
 }
 
 /// The closed list of clients.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClientId {
     WebchatUi,
@@ -74,7 +74,7 @@ pub enum ClientId {
     OpenclawProbe,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientMode {
     Webchat,
@@ -131,7 +131,7 @@ impl ClientMode {
 }
 
 /// The Ed25519 proof of a device. All five belong together.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceProof {
     /// Lowercase hex SHA-256 of the raw public key.
@@ -144,7 +144,7 @@ pub struct DeviceProof {
 }
 
 /// What the client sent to be let in. Never logged: `Debug` shows only which fields are there.
-#[derive(Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
     #[serde(default)]
@@ -183,14 +183,14 @@ impl ConnectParams {
     }
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 pub struct Challenge {
     pub nonce: String,
     /// Unix time in milliseconds; clients sign with it.
     pub ts: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct HelloOk {
     #[serde(rename = "type")]
     pub kind: &'static str,
@@ -202,7 +202,7 @@ pub struct HelloOk {
     pub policy: Policy,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServerInfo {
     pub version: String,
@@ -210,14 +210,14 @@ pub struct ServerInfo {
     pub conn_id: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct Features {
     /// Exactly what is served.
     pub methods: Vec<&'static str>,
     pub events: Vec<&'static str>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     pub presence: Vec<PresenceEntry>,
@@ -234,13 +234,13 @@ pub struct Snapshot {
     pub auth_mode: Option<&'static str>,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct StateVersion {
     pub presence: u64,
     pub health: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionDefaults {
     pub default_agent_id: String,
@@ -250,7 +250,7 @@ pub struct SessionDefaults {
     pub scope: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GrantedAuth {
     pub method: &'static str,
@@ -262,7 +262,7 @@ pub struct GrantedAuth {
     pub issued_at_ms: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Policy {
     pub max_payload: usize,

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Scope, method};
+use super::{Access, Scope, method, methods};
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TailParams {
     /// Where the last call stopped, in bytes.
@@ -18,7 +18,7 @@ pub struct TailParams {
     pub max_bytes: Option<u64>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TailReply {
     pub file: String,
@@ -33,3 +33,5 @@ pub struct TailReply {
 }
 
 method!(LogsTail = "logs.tail", Access::Operator(Scope::Read), TailParams => TailReply);
+
+methods![LogsTail];

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod agents;
+pub mod catalog;
 pub mod channels;
 pub mod chat;
 pub mod config;
@@ -21,6 +22,7 @@ pub mod sessions;
 pub mod system;
 pub mod users;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -49,14 +51,23 @@ pub trait Method {
     const ACCESS: Access;
     /// Whether its answer may wait for something to happen, rather than for work of ours.
     const WAITS: bool = false;
+    /// Whether it changes how the gateway itself runs: such calls are counted a client (protocol §1, "control-plane
+    /// writes").
+    const CONTROL_PLANE_WRITE: bool = false;
     /// Absent params are read as `{}`.
-    type Params: DeserializeOwned + Send;
-    type Reply: Serialize + Send;
+    type Params: DeserializeOwned + JsonSchema + Send;
+    type Reply: Serialize + JsonSchema + Send;
 }
 
-/// Declares a method type in one line a fact.
+/// Declares a method type in one line a fact; `control_plane_write` at the end is [`Method::CONTROL_PLANE_WRITE`].
 macro_rules! method {
+    ($(#[$doc:meta])* $type:ident = $name:literal, $access:expr, $params:ty => $reply:ty, control_plane_write) => {
+        $crate::protocol::method!(@ $(#[$doc])* $type = $name, $access, $params => $reply, true);
+    };
     ($(#[$doc:meta])* $type:ident = $name:literal, $access:expr, $params:ty => $reply:ty) => {
+        $crate::protocol::method!(@ $(#[$doc])* $type = $name, $access, $params => $reply, false);
+    };
+    (@ $(#[$doc:meta])* $type:ident = $name:literal, $access:expr, $params:ty => $reply:ty, $control_plane:literal) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $type;
@@ -64,6 +75,7 @@ macro_rules! method {
         impl $crate::protocol::Method for $type {
             const NAME: &'static str = $name;
             const ACCESS: $crate::protocol::Access = $access;
+            const CONTROL_PLANE_WRITE: bool = $control_plane;
             type Params = $params;
             type Reply = $reply;
         }
@@ -71,6 +83,15 @@ macro_rules! method {
 }
 pub(crate) use method;
 
+/// Lists the methods of a family, for [`catalog::methods`].
+macro_rules! methods {
+    [$($type:ident),* $(,)?] => {
+        pub(super) const METHODS: &[$crate::protocol::catalog::Facts] =
+            &[$($crate::protocol::catalog::Facts::of::<$type>()),*];
+    };
+}
+pub(crate) use methods;
+
 /// Params of a method that takes none. Whatever is sent is ignored, as long as it is an object.
-#[derive(Debug, Clone, Copy, Default, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, serde::Deserialize, schemars::JsonSchema)]
 pub struct NoParams {}

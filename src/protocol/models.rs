@@ -2,21 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, Scope, method};
+use super::{Access, Scope, method, methods};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListParams {
     #[serde(default)]
     pub provider: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ListReply {
     pub models: Vec<ModelRow>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelRow {
     pub id: String,
@@ -28,3 +28,5 @@ pub struct ModelRow {
 }
 
 method!(ModelsList = "models.list", Access::Operator(Scope::Read), ListParams => ListReply);
+
+methods![ModelsList];

@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 
-use super::{Access, NoParams, Scope, method};
+use super::{Access, NoParams, Scope, method, methods};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct ListReply {
     pub ts: u64,
     /// Every device that was paired with the role `node`.
     pub nodes: Vec<NodeRow>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeRow {
     pub node_id: String,
@@ -24,3 +24,5 @@ pub struct NodeRow {
 }
 
 method!(NodeList = "node.list", Access::Operator(Scope::Read), NoParams => ListReply);
+
+methods![NodeList];

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, NoParams, Scope, method};
+use super::{Access, NoParams, Scope, method, methods};
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PresenceEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub struct PresenceEntry {
     pub ts: u64,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PresenceUser {
     pub id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,3 +45,5 @@ method!(
     /// A bare array.
     SystemPresence = "system-presence", Access::Operator(Scope::Read), NoParams => Vec<PresenceEntry>
 );
+
+methods![SystemPresence];

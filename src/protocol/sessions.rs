@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::chat::MessageRow;
 use super::system::ModelDefaults;
-use super::{Access, Scope, method};
+use super::{Access, Scope, method, methods};
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListParams {
     /// 1 to 1,000; 100 unless told.
@@ -28,7 +28,7 @@ pub struct ListParams {
     pub include_last_message: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ListReply {
     pub ts: u64,
@@ -42,7 +42,7 @@ pub struct ListReply {
     pub sessions: Vec<SessionRow>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionRow {
     /// Canonical: `agent:<id>:<rest>`.
@@ -72,7 +72,7 @@ pub struct SessionRow {
 
 method!(SessionsList = "sessions.list", Access::Operator(Scope::Read), ListParams => ListReply);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeParams {
     pub key: String,
@@ -82,14 +82,14 @@ pub struct DescribeParams {
     pub include_last_message: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct DescribeReply {
     pub session: Option<SessionRow>,
 }
 
 method!(SessionsDescribe = "sessions.describe", Access::Operator(Scope::Read), DescribeParams => DescribeReply);
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SubscribeReply {
     pub subscribed: bool,
     /// Present when the params asked for a list.
@@ -97,14 +97,14 @@ pub struct SubscribeReply {
     pub list: Option<ListReply>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct MessagesSubscribeReply {
     pub subscribed: bool,
     /// Canonical.
     pub key: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub struct KeyParams {
     pub key: String,
 }
@@ -123,7 +123,7 @@ method!(
 );
 
 /// The body of `sessions.changed`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Changed {
     pub session_key: String,
@@ -135,7 +135,7 @@ pub struct Changed {
 }
 
 /// The body of `session.message`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     pub session_key: String,
@@ -144,3 +144,5 @@ pub struct Message {
     pub message_id: String,
     pub message_seq: u64,
 }
+
+methods![SessionsList, SessionsDescribe, SessionsSubscribe, SessionsMessagesSubscribe, SessionsMessagesUnsubscribe];

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Access, NoParams, Scope, method};
+use super::{Access, NoParams, Scope, method, methods};
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct HealthParams {
     #[serde(default)]
     pub probe: bool,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HealthReply {
     pub ok: bool,
@@ -32,7 +32,7 @@ pub struct HealthReply {
     pub tailnet: Option<TailnetHealth>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentHealth {
     pub agent_id: String,
@@ -41,7 +41,7 @@ pub struct AgentHealth {
     pub sessions: SessionCount,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HeartbeatHealth {
     pub enabled: bool,
@@ -49,7 +49,7 @@ pub struct HeartbeatHealth {
     pub every_ms: Option<u64>,
 }
 
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, schemars::JsonSchema)]
 pub struct SessionCount {
     /// Where they are stored; empty for a caller without `operator.admin`.
     pub path: String,
@@ -57,7 +57,7 @@ pub struct SessionCount {
     pub recent: Vec<RecentSession>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecentSession {
     pub key: String,
@@ -67,7 +67,7 @@ pub struct RecentSession {
 }
 
 /// The node's state in the words of `tailscale status`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TailnetHealth {
     /// `Starting`, `NeedsLogin`, `NeedsMachineAuth`, `Running` or `Stopped`.
@@ -89,14 +89,14 @@ method!(
     Health = "health", Access::Anyone, HealthParams => HealthReply
 );
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusParams {
     #[serde(default)]
     pub include_channel_summary: Option<bool>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReply {
     pub runtime_version: String,
@@ -113,7 +113,7 @@ pub struct StatusReply {
     pub tailnet: Option<TailnetHealth>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HeartbeatStatus {
     pub default_agent_id: String,
@@ -121,7 +121,7 @@ pub struct HeartbeatStatus {
 }
 
 /// Runs in flight and finished, in the shape of OpenClaw's task table.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskCounts {
     pub total: u64,
@@ -132,7 +132,7 @@ pub struct TaskCounts {
     pub by_runtime: BTreeMap<&'static str, u64>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskAudit {
     pub total: u64,
@@ -141,7 +141,7 @@ pub struct TaskAudit {
     pub by_code: BTreeMap<&'static str, u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionStatus {
     pub paths: Vec<String>,
@@ -151,7 +151,7 @@ pub struct SessionStatus {
     pub by_agent: Vec<AgentSessions>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ModelDefaults {
     pub model_provider: String,
@@ -159,7 +159,7 @@ pub struct ModelDefaults {
     pub context_tokens: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentSessions {
     pub agent_id: String,
@@ -168,7 +168,7 @@ pub struct AgentSessions {
     pub recent: Vec<RecentSession>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessStatus {
     pub pid: u32,
@@ -178,7 +178,7 @@ pub struct ProcessStatus {
 
 method!(Status = "status", Access::Operator(Scope::Read), StatusParams => StatusReply);
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IdentityReply {
     /// Lowercase hex SHA-256 of the raw public key.
@@ -196,3 +196,5 @@ method!(
     /// `null` until a heartbeat has run.
     LastHeartbeat = "last-heartbeat", Access::Operator(Scope::Read), NoParams => Option<Value>
 );
+
+methods![Health, Status, GatewayIdentity, LastHeartbeat];

@@ -2,14 +2,14 @@
 
 use serde::Serialize;
 
-use super::{Access, NoParams, Scope, method};
+use super::{Access, NoParams, Scope, method, methods};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SelfReply {
     pub profile: Profile,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Profile {
     pub id: String,
@@ -23,3 +23,5 @@ method!(
     /// FORBIDDEN for a caller that is nobody in particular.
     UsersSelf = "users.self", Access::Operator(Scope::Read), NoParams => SelfReply
 );
+
+methods![UsersSelf];

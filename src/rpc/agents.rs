@@ -11,7 +11,7 @@ use super::{Context, Table};
 use crate::agent::{Agent, Input, Outcome, Started};
 use crate::clock::now_ms;
 use crate::protocol::agents::{
-    AGENT, AGENT_ACCESS, Accepted, AgentIdentity, AgentMeta, AgentParams, AgentRow, AgentWait, AgentsList, Completed,
+    Accepted, AgentIdentity, AgentMeta, AgentParams, AgentRow, AgentRun, AgentWait, AgentsList, Completed,
     IdentityParams, IdentityReply, ListReply, Payload, PrimaryModel, RunMeta, RunResult, WaitParams, WaitReply,
 };
 use crate::protocol::{ErrorShape, NoParams};
@@ -31,7 +31,7 @@ pub(super) fn register(table: &mut Table, agent: &Agent, sessions: &Sessions) {
     let agents = Agents { agent: agent.clone(), sessions: sessions.clone() };
     table.on(AgentsList, agent, list);
     table.on(AgentIdentity, agent, identity);
-    table.on_twice(AGENT, AGENT_ACCESS, &agents, run);
+    table.on_twice(AgentRun, &agents, run);
     table.on(AgentWait, agent, wait);
 }
 

@@ -28,7 +28,10 @@ pub use table::{Answer, Dispatch, Table};
 use crate::agent::Agent;
 use crate::auth::Caller;
 use crate::config::Paths;
-use crate::protocol::access::{Access, Scope};
+use serde_json::json;
+
+use crate::protocol::access::{Access, Scope, permits};
+use crate::protocol::{ErrorCode, ErrorShape};
 use crate::sessions::Sessions;
 use crate::store::{Database, GatewayIdentity};
 
@@ -40,6 +43,20 @@ const MAX_FOLLOWED: usize = 256;
 pub struct Context {
     pub caller: Arc<Caller>,
     pub subscriptions: Arc<Subscriptions>,
+}
+
+impl Context {
+    /// For params that ask for more than the method's own scope.
+    ///
+    /// # Errors
+    /// `FORBIDDEN`, with the scope that is missing.
+    pub fn require(&self, scope: Scope) -> Result<(), ErrorShape> {
+        if permits(self.caller.scopes(), scope) {
+            return Ok(());
+        }
+        let details = json!({ "code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope] });
+        Err(ErrorShape::new(ErrorCode::Forbidden, format!("missing scope: {scope}")).with_details(details))
+    }
 }
 
 /// What a connection asked to be told, beyond what everybody is told.

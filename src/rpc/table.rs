@@ -5,14 +5,11 @@ use std::future::Future;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use super::{Context, UNKNOWN_METHOD_ACCESS};
-use crate::protocol::access::permits;
 use crate::protocol::frame::{Request, decode, response};
-use crate::protocol::{Access, ErrorCode, ErrorShape, Method, Role};
+use crate::protocol::{Access, ErrorShape, Method, Role};
 
 /// A response frame, and the second one that some methods owe.
 pub struct Answer {
@@ -71,24 +68,25 @@ impl Table {
         });
     }
 
-    /// Serves a method that owes two responses with one id: the first at once, the second when its future ends.
+    /// Serves a method that owes two responses with one id: the first at once, the second, which is its `Reply`, when
+    /// its future ends.
     ///
     /// # Panics
     /// As [`Table::on`].
-    pub fn on_twice<P, A, B, S, H, F>(&mut self, name: &'static str, access: Access, service: &S, handler: H)
+    pub fn on_twice<M, A, S, H, F>(&mut self, _method: M, service: &S, handler: H)
     where
-        P: DeserializeOwned + Send,
+        M: Method,
+        M::Reply: 'static,
         A: Serialize + Send,
-        B: Serialize + Send + 'static,
         S: Clone + Send + Sync + 'static,
-        H: Fn(S, Context, P) -> F + Copy + Send + Sync + 'static,
-        F: Future<Output = Result<TwoReplies<A, B>, ErrorShape>> + Send + 'static,
+        H: Fn(S, Context, M::Params) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = Result<TwoReplies<A, M::Reply>, ErrorShape>> + Send + 'static,
     {
         let service = service.clone();
-        self.insert(name, access, false, move |context, id, params| {
+        self.insert(M::NAME, M::ACCESS, M::WAITS, move |context, id, params| {
             let service = service.clone();
             async move {
-                let result = match decode::<P>(name, params.as_deref()) {
+                let result = match decode::<M::Params>(M::NAME, params.as_deref()) {
                     Ok(params) => handler(service, context, params).await,
                     Err(error) => Err(error),
                 };
@@ -171,19 +169,17 @@ enum Verdict {
 }
 
 fn check(context: &Context, access: Access) -> Verdict {
-    let Access::Operator(scope) = access else {
+    let (Access::Operator(scope) | Access::Dynamic(scope)) = access else {
         return Verdict::May;
     };
     let caller = &context.caller;
     if caller.role() != Role::Operator {
         return Verdict::WrongRole(ErrorShape::invalid(format!("unauthorized role: {}", caller.role().as_str())));
     }
-    if permits(caller.scopes(), scope) {
-        return Verdict::May;
+    match context.require(scope) {
+        Ok(()) => Verdict::May,
+        Err(error) => Verdict::MissingScope(error),
     }
-    let details = json!({ "code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope] });
-    let error = ErrorShape::new(ErrorCode::Forbidden, format!("missing scope: {scope}"));
-    Verdict::MissingScope(error.with_details(details))
 }
 
 impl std::fmt::Debug for Table {

@@ -1,0 +1,104 @@
+//! Every method there is, with its facts: what the CLI asks scopes by, and what the contract file is made of.
+
+use schemars::generate::{SchemaGenerator, SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use super::{Access, Method};
+
+/// What is known of a method without serving it.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    pub name: &'static str,
+    pub access: Access,
+    pub control_plane_write: bool,
+    /// The JSON Schema of its params, and of what it answers.
+    params: fn(&mut SchemaGenerator) -> schemars::Schema,
+    reply: fn(&mut SchemaGenerator) -> schemars::Schema,
+}
+
+impl Facts {
+    pub(super) const fn of<M: Method>() -> Self {
+        Self {
+            name: M::NAME,
+            access: M::ACCESS,
+            control_plane_write: M::CONTROL_PLANE_WRITE,
+            params: SchemaGenerator::subschema_for::<M::Params>,
+            reply: SchemaGenerator::subschema_for::<M::Reply>,
+        }
+    }
+}
+
+/// All methods, a family at a time.
+pub fn methods() -> impl Iterator<Item = &'static Facts> {
+    let families: &[&[Facts]] = &[
+        super::agents::METHODS,
+        super::channels::METHODS,
+        super::chat::METHODS,
+        super::config::METHODS,
+        super::logs::METHODS,
+        super::models::METHODS,
+        super::nodes::METHODS,
+        super::presence::METHODS,
+        super::sessions::METHODS,
+        super::system::METHODS,
+        super::users::METHODS,
+    ];
+    families.iter().copied().flatten()
+}
+
+/// The contract: `{methods: [{name, role, scope, controlPlaneWrite, params, reply}], definitions}`, sorted by name.
+/// `scope` is null where anyone may call, and `dynamic:<least>` where the params decide.
+#[must_use]
+pub fn contract() -> Value {
+    let mut generator = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = false).into_generator();
+    let mut sorted: Vec<&Facts> = methods().collect();
+    sorted.sort_by_key(|facts| facts.name);
+    let methods: Vec<Value> = sorted
+        .into_iter()
+        .map(|facts| {
+            let (role, scope) = match facts.access {
+                Access::Anyone => (Value::Null, Value::Null),
+                Access::Operator(scope) => (json!("operator"), json!(scope)),
+                Access::Dynamic(least) => (json!("operator"), json!(format!("dynamic:{least}"))),
+            };
+            json!({
+                "name": facts.name,
+                "role": role,
+                "scope": scope,
+                "controlPlaneWrite": facts.control_plane_write,
+                "params": (facts.params)(&mut generator),
+                "reply": (facts.reply)(&mut generator),
+            })
+        })
+        .collect();
+    let definitions: Map<String, Value> = generator.take_definitions(true);
+    json!({ "methods": methods, "definitions": definitions })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Set to write the file anew.
+    const UPDATE: &str = "TAILCLAW_UPDATE_FIXTURES";
+
+    #[test]
+    fn the_contract_file_says_what_the_types_say() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/protocol/methods.json");
+        let now = format!("{:#}\n", contract());
+        if std::env::var_os(UPDATE).is_some() {
+            std::fs::write(path, &now).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(kept == now, "the methods have changed: run the tests with {UPDATE}=1, and look at the difference");
+    }
+
+    #[test]
+    fn no_name_is_given_twice() {
+        let mut names: Vec<&str> = methods().map(|facts| facts.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
