@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::issue;
 use super::schema::{self, Field, Kind};
+use super::{issue, search};
 use crate::protocol::config::Issue;
 
 /// Notes what is wrong with `value` and returns what remains of it.
@@ -68,6 +68,7 @@ fn any(kind: Kind, example: &str, value: Value, path: &str, issues: &mut Vec<Iss
             return Some(table(fields, value, path, issues));
         }
         (Kind::Named(fields), Value::Object(_)) => return Some(named(fields, value, path, issues)),
+        (Kind::Map(inner), Value::Object(_)) => return Some(map(*inner, value, path, issues)),
         (Kind::Rows(fields), Value::Array(_)) => return Some(rows(fields, value, path, issues)),
         (Kind::TextList, Value::Array(_)) => return Some(texts(value, path, issues)),
         (kind, value) => format!("must be {}, but is {}", wanted(kind), name_of(value)),
@@ -81,6 +82,15 @@ fn named(fields: &'static [Field], value: Value, path: &str, issues: &mut Vec<Is
     let Value::Object(entries) = value else { return value };
     let checked = entries.into_iter().filter_map(|(name, value)| {
         let value = any(Kind::Table(fields), "{}", value, &join(path, &name), issues)?;
+        Some((name, value))
+    });
+    Value::Object(checked.collect())
+}
+
+fn map(inner: Kind, value: Value, path: &str, issues: &mut Vec<Issue>) -> Value {
+    let Value::Object(entries) = value else { return value };
+    let checked = entries.into_iter().filter_map(|(name, value)| {
+        let value = any(inner, "", value, &join(path, &name), issues)?;
         Some((name, value))
     });
     Value::Object(checked.collect())
@@ -106,10 +116,10 @@ fn unknown(key: &str, path: &str, fields: &[Field]) -> String {
     if let Some(near) = closest(key, fields.iter().map(|field| field.name)) {
         return format!("is no known key: did you mean {}?", join(path, near));
     }
-    if path.is_empty() && schema::is_openclaw_section(key) {
+    if path.is_empty() && search::is_openclaw_section(key) {
         return "is a section of OpenClaw that this version does not have yet: remove it here".to_owned();
     }
-    match schema::elsewhere(key) {
+    match search::elsewhere(key) {
         Some(place) => format!("is no known key here: did you mean {place}?"),
         None => {
             let known: Vec<&str> =
@@ -141,7 +151,7 @@ const fn wanted(kind: Kind) -> &'static str {
         Kind::Integer { .. } => "a whole number",
         Kind::TextList => "a list of texts",
         Kind::Rows(_) => "a list of objects",
-        Kind::Table(_) | Kind::Named(_) => "an object",
+        Kind::Table(_) | Kind::Named(_) | Kind::Map(_) => "an object",
         Kind::TextOrTable(_) => "text or an object",
     }
 }
@@ -214,6 +224,8 @@ mod tests {
                  models: { providers: { mine: { models: [{ idd: "m" }] } } },
                  port: 5, channels: {}, nonsense: 1 }"#,
         );
+        let names = schema::ROOT.iter().map(|field| field.name);
+        let sections: Vec<&str> = names.filter(|name| !name.starts_with('$')).collect();
         let expected = [
             "gateway.prot: is no known key: did you mean gateway.port?",
             "gateway.port: must be a whole number, but is text; for example 18789",
@@ -225,7 +237,7 @@ mod tests {
             "models.providers.mine.models.0.idd: is no known key: did you mean models.providers.mine.models.0.id?",
             "port: is no known key here: did you mean gateway.port?",
             "channels: is a section of OpenClaw that this version does not have yet: remove it here",
-            "nonsense: is no known key: remove it, or use one of gateway, logging, models, agents",
+            &format!("nonsense: is no known key: remove it, or use one of {}", sections.join(", ")),
         ];
         assert_eq!(found, expected);
     }

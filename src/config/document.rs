@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::layers::{self, Missing};
 use super::schema::{self, Kind};
-use super::{ConfigError, Environment, check, issue, shown};
+use super::{ConfigError, Environment, check, issue, search, shown};
 use crate::protocol::config::Issue;
 use crate::store;
 
@@ -157,10 +157,10 @@ fn locate(path: &str) -> Result<(Vec<String>, Kind), ConfigError> {
     let dotted = path.replace('[', ".").replace(']', "");
     let keys: Vec<String> = dotted.split('.').filter(|key| !key.is_empty()).map(str::to_owned).collect();
     let parts: Vec<&str> = keys.iter().map(String::as_str).collect();
-    if let (false, Some(kind)) = (parts.is_empty(), schema::find(&parts)) {
+    if let (false, Some(kind)) = (parts.is_empty(), search::find(&parts)) {
         return Ok((keys, kind));
     }
-    let near = parts.last().and_then(|last| schema::elsewhere(last)).or_else(|| schema::nearest(&parts));
+    let near = parts.last().and_then(|last| search::elsewhere(last)).or_else(|| search::nearest(&parts));
     let fix = near.map_or("see `config get` for the keys in use".to_owned(), |near| format!("did you mean {near}?"));
     Err(ConfigError { issues: vec![issue(path, format!("is no known key: {fix}"))] })
 }

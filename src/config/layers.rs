@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::schema::{self, Kind};
-use super::{Environment, check, issue};
+use super::schema::Kind;
+use super::{Environment, check, issue, search};
 use crate::protocol::config::Issue;
 
 /// Values from the command line, each under its key path.
@@ -77,7 +77,7 @@ impl Layers {
 
     fn overlay(&mut self, key: &'static str, source: Source, value: Value, issues: &mut Vec<Issue>) {
         let path: Vec<&str> = key.split('.').collect();
-        let Some(kind) = schema::find(&path) else { return };
+        let Some(kind) = search::find(&path) else { return };
         let name = match &source {
             Source::Environment(name) => name.as_str(),
             Source::Flag(name) => name,

@@ -13,6 +13,7 @@ mod paths;
 mod raw;
 mod resolve;
 mod schema;
+mod search;
 mod shown;
 mod token;
 

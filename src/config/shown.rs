@@ -49,11 +49,14 @@ pub(super) fn redact(kind: Kind, value: &Value) -> Value {
             let shown = entries.iter().map(|(key, value)| (key.clone(), redact(Kind::Table(fields), value)));
             Value::Object(shown.collect())
         }
+        (Kind::Map(inner), Value::Object(entries)) => {
+            Value::Object(entries.iter().map(|(key, value)| (key.clone(), redact(*inner, value))).collect())
+        }
         (Kind::Rows(fields), Value::Array(rows)) => {
             Value::Array(rows.iter().map(|row| redact(Kind::Table(fields), row)).collect())
         }
         // A scalar where an object belongs may be a secret in the wrong place.
-        (Kind::Table(_) | Kind::Named(_) | Kind::Rows(_), _) => Value::from(REDACTED),
+        (Kind::Table(_) | Kind::Named(_) | Kind::Map(_) | Kind::Rows(_), _) => Value::from(REDACTED),
         (_, value) => value.clone(),
     }
 }
