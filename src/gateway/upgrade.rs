@@ -28,9 +28,9 @@ pub(super) fn is_websocket(request: &Request<Incoming>) -> bool {
 
 /// Answers 101 and goes on with the connection in a task of its own.
 pub(super) fn start(mut request: Request<Incoming>, peer: Peer, gateway: Arc<Gateway>) -> Response {
-    if routes::is_foreign_proxy(&peer, request.headers()) {
+    if routes::proxy::is_foreign(&peer, request.headers()) {
         tracing::warn!(peer.addr = %peer.address(), "refused: a proxy stands before the caller");
-        return routes::proxy_refusal();
+        return routes::proxy::refusal();
     }
     let Some(accept) = accept_key(request.headers()) else {
         return (StatusCode::BAD_REQUEST, "a WebSocket request needs version 13 and a key\n").into_response();

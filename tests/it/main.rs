@@ -11,5 +11,6 @@ mod gateway_client;
 mod handshake;
 mod harness;
 mod hostile;
+mod http;
 mod identity;
 mod openclaw_cli;

@@ -2,7 +2,7 @@
 
 use super::client::{RawClient, connect_params};
 use super::process::{Process, Signal, free_port, guarded, run};
-use super::{Response, eventually, get, request, seconds};
+use super::{Response, eventually, get, request, seconds, send};
 use serde_json::{Value, json};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -197,6 +197,12 @@ impl Gateway {
     pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response {
         let host = format!("127.0.0.1:{}", self.port);
         request(Box::new(self.dial().await), "GET", &host, path, headers).await.expect("the gateway answers")
+    }
+
+    /// Any method, with a body.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+        let host = format!("127.0.0.1:{}", self.port);
+        send(Box::new(self.dial().await), method, &host, path, headers, body).await.expect("the gateway answers")
     }
 
     pub async fn dial(&self) -> TcpStream {

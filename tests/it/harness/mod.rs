@@ -19,7 +19,7 @@ pub use browser::Browser;
 pub use client::{Closed, Device, RawClient, Reply, connect_params};
 pub use gateway::{Gateway, GatewayBuilder, Output, gateway};
 pub use headscale::{Headscale, Owner, policy};
-pub use http::{Response, get, request};
+pub use http::{Response, get, request, send};
 pub use lan::{LAN_ADDRESS, LanHost, is_root};
 pub use openclaw::OpenClaw;
 pub use peer::TailscalePeer;

@@ -1,0 +1,34 @@
+//! The Control UI: every path that is nothing else.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::{HeaderMap, Method, Uri, header};
+
+use super::{answer, text};
+use crate::gateway::Gateway;
+use crate::ui;
+
+pub(super) async fn serve(
+    State(gateway): State<Arc<Gateway>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
+    let is_read = matches!(method, Method::GET | Method::HEAD);
+    if is_read && gateway.serves_ui && !is_nearly_a_probe(uri.path()) {
+        let known = text(&headers, header::IF_NONE_MATCH);
+        if let Some(response) = ui::serve(uri.path(), known) {
+            return response.map(Body::from);
+        }
+    }
+    answer::not_found()
+}
+
+/// A probe with a slash too many is a mistake in somebody's supervisor: a page would tell it that all is well.
+fn is_nearly_a_probe(path: &str) -> bool {
+    const PROBES: [&str; 6] = ["/health", "/healthz", "/ready", "/readyz", "/startup", "/startupz"];
+    path.strip_suffix('/').is_some_and(|path| PROBES.contains(&path))
+}
