@@ -1,12 +1,14 @@
 //! tailclaw: a gateway for a person's own AI agent that is a tailnet node itself.
 //!
 //! Layers, downward only (`tests/layering.rs` holds them): `protocol`, `secret`, `clock` · `bus`, `shutdown`,
-//! `logging`, `store`, `net`, `tailnet` · `auth`, `sessions`, `agent` · `config` · `rpc`, `ui`, `client` · `gateway` ·
+//! `logging`, `store`, `net`, `tailnet` · `auth`, `sessions`, `agent`,
+//! `automation` · `config` · `rpc`, `ui`, `client` · `gateway` ·
 //! `app`, `cli`. ARCHITECTURE.md is the map.
 
 pub mod agent;
 pub mod app;
 pub mod auth;
+pub mod automation;
 pub mod bus;
 pub mod cli;
 pub mod client;

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::agent::Agent;
 use crate::auth::{Gatekeeper, OwnNames};
+use crate::automation::Heartbeats;
 use crate::bus::Bus;
 use crate::clock::now_ms;
 use crate::config::Resolved;
@@ -124,13 +125,17 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     );
     let connections = Arc::new(AtomicUsize::new(0));
     let (tailnet_view, tailnet) = watch::channel(None);
-    let system = System::new(agent.clone(), sessions.clone(), tailnet, Arc::clone(&connections));
+    let heartbeats = Heartbeats::open(agent.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
+    let system = System::new(agent.clone(), sessions.clone(), heartbeats.clone(), tailnet, Arc::clone(&connections));
     let presence = Presence::new(own_presence(addresses));
     let services = Services {
         agent: agent.clone(),
         sessions,
         system: system.clone(),
         presence: presence.clone(),
+        heartbeats,
+        bus: bus.clone(),
+        port: resolved.bind.port,
         database: database.clone(),
         identity: Arc::clone(&identity),
         paths: paths.clone(),

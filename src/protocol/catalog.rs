@@ -42,6 +42,8 @@ pub fn methods() -> impl Iterator<Item = &'static Facts> {
         super::sessions::METHODS,
         super::system::METHODS,
         super::users::METHODS,
+        super::voicewake::METHODS,
+        super::wake::METHODS,
     ];
     families.iter().copied().flatten()
 }

@@ -9,6 +9,9 @@ use super::handshake::StateVersion;
 use super::presence::PresenceEntry;
 use super::sessions;
 use super::system::HealthReply;
+use super::users::PrefsChanged;
+use super::voicewake::Triggers;
+use super::wake::Heartbeat;
 
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -20,6 +23,9 @@ pub enum Event {
     Agent(Box<AgentEvent>),
     SessionsChanged(Box<sessions::Changed>),
     SessionMessage(Box<sessions::Message>),
+    Heartbeat(Box<Heartbeat>),
+    PrefsChanged(PrefsChanged),
+    VoicewakeChanged(Triggers),
 }
 
 /// Who gets an event, beside the scope that it needs.
@@ -30,11 +36,13 @@ pub enum Audience {
     SessionSubscribers,
     /// Connections that called `sessions.messages.subscribe` with this canonical key.
     MessageSubscribers(String),
+    /// Connections of this person.
+    Profile(String),
 }
 
 impl Event {
     /// The names in `hello-ok`.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 12] = [
         "connect.challenge",
         "tick",
         "presence",
@@ -44,6 +52,9 @@ impl Event {
         "agent",
         "sessions.changed",
         "session.message",
+        "heartbeat",
+        "users.prefs.changed",
+        "voicewake.changed",
     ];
 
     #[must_use]
@@ -57,6 +68,9 @@ impl Event {
             Self::Agent(_) => "agent",
             Self::SessionsChanged(_) => "sessions.changed",
             Self::SessionMessage(_) => "session.message",
+            Self::Heartbeat(_) => "heartbeat",
+            Self::PrefsChanged(_) => "users.prefs.changed",
+            Self::VoicewakeChanged(_) => "voicewake.changed",
         }
     }
 
@@ -64,12 +78,14 @@ impl Event {
     #[must_use]
     pub const fn guard(&self) -> Option<Scope> {
         match self {
-            Self::Tick { .. } | Self::Health(..) | Self::Shutdown { .. } => None,
+            Self::Tick { .. } | Self::Health(..) | Self::Shutdown { .. } | Self::Heartbeat(_) => None,
             Self::Presence(..)
             | Self::Chat(_)
             | Self::Agent(_)
             | Self::SessionsChanged(_)
-            | Self::SessionMessage(_) => Some(Scope::Read),
+            | Self::SessionMessage(_)
+            | Self::PrefsChanged(_)
+            | Self::VoicewakeChanged(_) => Some(Scope::Read),
         }
     }
 
@@ -78,6 +94,7 @@ impl Event {
         match self {
             Self::SessionsChanged(_) => Audience::SessionSubscribers,
             Self::SessionMessage(message) => Audience::MessageSubscribers(message.session_key.clone()),
+            Self::PrefsChanged(changed) => Audience::Profile(changed.profile_id.clone()),
             _ => Audience::Everyone,
         }
     }
@@ -86,9 +103,13 @@ impl Event {
     #[must_use]
     pub fn is_droppable(&self) -> bool {
         match self {
-            Self::Tick { .. } | Self::Presence(..) | Self::Health(..) | Self::Agent(_) => true,
+            Self::Tick { .. } | Self::Presence(..) | Self::Health(..) | Self::Agent(_) | Self::Heartbeat(_) => true,
             Self::Chat(event) => matches!(event.state, ChatState::Delta { .. } | ChatState::Status { .. }),
-            Self::Shutdown { .. } | Self::SessionsChanged(_) | Self::SessionMessage(_) => false,
+            Self::Shutdown { .. }
+            | Self::SessionsChanged(_)
+            | Self::SessionMessage(_)
+            | Self::PrefsChanged(_)
+            | Self::VoicewakeChanged(_) => false,
         }
     }
 
@@ -108,6 +129,9 @@ impl Event {
             Self::Agent(event) => (to_json(event)?, None),
             Self::SessionsChanged(changed) => (to_json(changed)?, None),
             Self::SessionMessage(message) => (to_json(message)?, None),
+            Self::Heartbeat(heartbeat) => (to_json(heartbeat)?, None),
+            Self::PrefsChanged(changed) => (to_json(changed)?, None),
+            Self::VoicewakeChanged(triggers) => (to_json(triggers)?, None),
         };
         let tail = match state_version {
             Some(version) => format!(r#","stateVersion":{}}}"#, to_json(version)?),

@@ -21,6 +21,8 @@ pub mod presence;
 pub mod sessions;
 pub mod system;
 pub mod users;
+pub mod voicewake;
+pub mod wake;
 
 use schemars::JsonSchema;
 use serde::Serialize;

@@ -9,12 +9,16 @@ use super::{Access, NoParams, Scope, method, methods};
 pub struct PresenceEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// Empty, and left out, where a line says nothing of it; so are the next two, and `reason`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mode: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub platform: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
@@ -29,6 +33,7 @@ pub struct PresenceEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub online_since: Option<u64>,
     /// `self`, `connect` or `disconnect`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reason: String,
     pub text: String,
     pub ts: u64,

@@ -1,4 +1,4 @@
-//! `health`, `status`, `gateway.identity.get`, `last-heartbeat` (protocol §6, "Health/system").
+//! `health`, `status`, `gateway.identity.get`, `system.info`, `update.status` (protocol §6, "Health/system").
 
 use std::collections::BTreeMap;
 
@@ -27,9 +27,27 @@ pub struct HealthReply {
     pub default_agent_id: String,
     pub agents: Vec<AgentHealth>,
     pub sessions: SessionCount,
+    pub plugins: PluginHealth,
+    pub model_runtime: ModelRuntime,
     /// Ours: what the tailnet node is doing. Absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tailnet: Option<TailnetHealth>,
+}
+
+/// There are no plugins, so all three are empty.
+#[derive(Debug, Clone, Default, Serialize, schemars::JsonSchema)]
+pub struct PluginHealth {
+    pub loaded: Vec<String>,
+    pub errors: Vec<Value>,
+    pub unavailable: Vec<Value>,
+}
+
+/// Models are looked up when they are asked: no agent ever waits for its catalogue.
+#[derive(Debug, Clone, Default, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ModelRuntime {
+    pub degraded: bool,
+    pub pending_agents: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -102,10 +120,16 @@ pub struct StatusReply {
     pub runtime_version: String,
     pub heartbeat: HeartbeatStatus,
     pub channel_summary: Vec<String>,
+    /// What the agent is told with the next thing that wakes it in its main session.
     pub queued_system_events: Vec<String>,
+    /// A secret that cannot be read stops the start, and there are no plugins: both are always empty.
+    pub degraded_secret_owners: Vec<Value>,
+    pub degraded_plugins: Vec<Value>,
     pub tasks: TaskCounts,
     pub task_audit: TaskAudit,
     pub sessions: SessionStatus,
+    pub model_runtime: ModelRuntime,
+    pub pid: u32,
     pub uptime_ms: u64,
     /// Resident memory and connections, for people who operate it.
     pub process: ProcessStatus,
@@ -117,7 +141,15 @@ pub struct StatusReply {
 #[serde(rename_all = "camelCase")]
 pub struct HeartbeatStatus {
     pub default_agent_id: String,
-    pub agents: Vec<Value>,
+    pub agents: Vec<AgentHeartbeat>,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentHeartbeat {
+    pub agent_id: String,
+    #[serde(flatten)]
+    pub heartbeat: HeartbeatHealth,
 }
 
 /// Runs in flight and finished, in the shape of OpenClaw's task table.
@@ -192,9 +224,47 @@ method!(
     GatewayIdentity = "gateway.identity.get", Access::Operator(Scope::Read), NoParams => IdentityReply
 );
 
-method!(
-    /// `null` until a heartbeat has run.
-    LastHeartbeat = "last-heartbeat", Access::Operator(Scope::Read), NoParams => Option<Value>
-);
+/// The machine and the process. What is not known here is left out, or 0 where the shape asks for a number.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InfoReply {
+    pub machine_name: String,
+    pub hostname: String,
+    pub platform: String,
+    pub release: String,
+    pub arch: String,
+    pub os_label: String,
+    pub port: u16,
+    /// Empty: no Node.js runs this gateway.
+    pub node_version: String,
+    pub pid: u32,
+    pub uptime_ms: u64,
+    pub cpu_count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_average: Option<[f64; 3]>,
+    pub memory_total_bytes: u64,
+    pub memory_free_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_total_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_available_bytes: Option<u64>,
+    /// For callers with `operator.admin`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_path: Option<String>,
+}
 
-methods![Health, Status, GatewayIdentity, LastHeartbeat];
+method!(SystemInfo = "system.info", Access::Operator(Scope::Read), NoParams => InfoReply);
+
+/// tailclaw does not update itself: there is no channel, no schedule, and nothing that could be available.
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct UpdateReply {
+    pub sentinel: Option<Value>,
+    pub update_available: Option<Value>,
+}
+
+method!(UpdateStatus = "update.status", Access::Operator(Scope::Admin), NoParams => UpdateReply);
+
+methods![Health, Status, GatewayIdentity, SystemInfo, UpdateStatus];

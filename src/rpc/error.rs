@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::protocol::{ErrorCode, ErrorShape};
-use crate::{agent, sessions, store};
+use crate::{agent, automation, sessions, store};
 
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -27,6 +27,14 @@ impl From<store::Error> for ErrorShape {
             | store::Error::Corrupt(_) => {
                 Self::unavailable("the gateway could not use its database; see its log", RETRY_AFTER_MS)
             }
+        }
+    }
+}
+
+impl From<automation::Error> for ErrorShape {
+    fn from(error: automation::Error) -> Self {
+        match error {
+            automation::Error::Store(error) => error.into(),
         }
     }
 }

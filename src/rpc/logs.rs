@@ -20,6 +20,8 @@ pub(super) fn register(table: &mut Table, folder: PathBuf) {
 }
 
 async fn tail(folder: PathBuf, _: Context, params: TailParams) -> Result<TailReply, ErrorShape> {
+    within("limit", params.limit.map(u64::from), u64::from(MAX_LINES))?;
+    within("maxBytes", params.max_bytes, MAX_BYTES)?;
     let Some(path) = newest_file(&folder) else {
         return Ok(TailReply::default());
     };
@@ -27,6 +29,15 @@ async fn tail(folder: PathBuf, _: Context, params: TailParams) -> Result<TailRep
         tracing::error!(%error, "the log file could not be read");
         ErrorShape::unavailable("the gateway could not read its log file", 1_000)
     })
+}
+
+fn within(name: &str, value: Option<u64>, most: u64) -> Result<(), ErrorShape> {
+    let problem = match value {
+        Some(0) => "must be >= 1".to_owned(),
+        Some(value) if value > most => format!("must be <= {most}"),
+        _ => return Ok(()),
+    };
+    Err(ErrorShape::invalid(format!("invalid logs.tail params: at /{name}: {problem}")))
 }
 
 async fn read(path: &std::path::Path, params: &TailParams) -> std::io::Result<TailReply> {

@@ -9,6 +9,7 @@ mod chat;
 mod config;
 mod error;
 mod logs;
+mod machine;
 mod models;
 mod nodes;
 mod presence;
@@ -16,6 +17,8 @@ mod sessions;
 mod system;
 mod table;
 mod users;
+mod voicewake;
+mod wake;
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +30,8 @@ pub use table::{Answer, Dispatch, Table};
 
 use crate::agent::Agent;
 use crate::auth::Caller;
+use crate::automation::Heartbeats;
+use crate::bus::Bus;
 use crate::config::Paths;
 use serde_json::json;
 
@@ -104,6 +109,9 @@ pub struct Services {
     pub sessions: Sessions,
     pub system: System,
     pub presence: Presence,
+    pub heartbeats: Heartbeats,
+    pub bus: Bus,
+    pub port: u16,
     pub database: Database,
     pub identity: Arc<GatewayIdentity>,
     pub paths: Paths,
@@ -124,7 +132,12 @@ impl Services {
         logs::register(&mut table, self.paths.logs_dir());
         sessions::register(&mut table, &self.sessions);
         chat::register(&mut table, &self.agent, &self.sessions);
-        users::register(&mut table);
+        users::register(&mut table, &self.database, &self.bus);
+        voicewake::register(&mut table, &self.database, &self.bus);
+        machine::register(&mut table, &self.system, &self.paths.state_dir, self.port);
+        let agent_id = self.agent.settings().agent_id.clone();
+        let waking = wake::Waking { heartbeats: self.heartbeats, presence: self.presence, bus: self.bus, agent_id };
+        wake::register(&mut table, &waking);
         table
     }
 }

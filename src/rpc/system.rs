@@ -1,24 +1,25 @@
-//! `health`, `status`, `gateway.identity.get`, `last-heartbeat`.
+//! `health`, `status`, `gateway.identity.get`, `update.status`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use serde_json::Value;
 use tokio::sync::watch;
 
 use super::{Context, Table};
 use crate::agent::Agent;
+use crate::automation::Heartbeats;
 use crate::clock::now_ms;
 use crate::protocol::access::Scope;
 use crate::protocol::system::{
-    AgentHealth, AgentSessions, GatewayIdentity as GatewayIdentityMethod, Health, HealthParams, HealthReply,
-    HeartbeatHealth, HeartbeatStatus, IdentityReply, LastHeartbeat, ProcessStatus, SessionCount, SessionStatus, Status,
-    StatusParams, StatusReply, TailnetHealth, TaskAudit, TaskCounts,
+    AgentHealth, AgentHeartbeat, AgentSessions, GatewayIdentity as GatewayIdentityMethod, Health, HealthParams,
+    HealthReply, HeartbeatHealth, HeartbeatStatus, IdentityReply, ModelRuntime, PluginHealth, ProcessStatus,
+    SessionCount, SessionStatus, Status, StatusParams, StatusReply, TailnetHealth, TaskAudit, TaskCounts, UpdateReply,
+    UpdateStatus,
 };
 use crate::protocol::{ErrorShape, NoParams};
-use crate::sessions::Sessions;
+use crate::sessions::{SessionKey, Sessions};
 use crate::store::{GatewayIdentity, RunStatus};
 
 /// What the tailnet node does, as clients are shown it; `None` where there is none.
@@ -29,6 +30,7 @@ pub type TailnetView = watch::Receiver<Option<TailnetHealth>>;
 pub struct System {
     agent: Agent,
     sessions: Sessions,
+    heartbeats: Heartbeats,
     tailnet: TailnetView,
     started: Instant,
     connections: Arc<AtomicUsize>,
@@ -36,8 +38,14 @@ pub struct System {
 
 impl System {
     #[must_use]
-    pub fn new(agent: Agent, sessions: Sessions, tailnet: TailnetView, connections: Arc<AtomicUsize>) -> Self {
-        Self { agent, sessions, tailnet, started: Instant::now(), connections }
+    pub fn new(
+        agent: Agent,
+        sessions: Sessions,
+        heartbeats: Heartbeats,
+        tailnet: TailnetView,
+        connections: Arc<AtomicUsize>,
+    ) -> Self {
+        Self { agent, sessions, heartbeats, tailnet, started: Instant::now(), connections }
     }
 
     #[must_use]
@@ -65,16 +73,18 @@ impl System {
             agents: vec![AgentHealth {
                 agent_id,
                 is_default: true,
-                heartbeat: HeartbeatHealth { enabled: false, every: "disabled", every_ms: None },
+                heartbeat: NO_HEARTBEAT,
                 sessions: sessions.clone(),
             }],
             sessions,
+            plugins: PluginHealth::default(),
+            model_runtime: ModelRuntime::default(),
             tailnet: self.tailnet.borrow().clone(),
         })
     }
 
-    async fn status(&self, shows_paths: bool) -> Result<StatusReply, ErrorShape> {
-        let sessions = redacted(self.sessions.count().await?, shows_paths);
+    async fn status(&self, shows_all: bool) -> Result<StatusReply, ErrorShape> {
+        let sessions = redacted(self.sessions.count().await?, shows_all);
         let agent_id = self.agent.settings().agent_id.clone();
         let by_agent = AgentSessions {
             agent_id: agent_id.clone(),
@@ -82,11 +92,17 @@ impl System {
             count: sessions.count,
             recent: sessions.recent.clone(),
         };
+        let queued = self.heartbeats.queued(&SessionKey::main_of(&agent_id)).await?;
         Ok(StatusReply {
             runtime_version: crate::VERSION.to_owned(),
-            heartbeat: HeartbeatStatus { default_agent_id: agent_id, agents: Vec::new() },
+            heartbeat: HeartbeatStatus {
+                default_agent_id: agent_id.clone(),
+                agents: vec![AgentHeartbeat { agent_id: agent_id.clone(), heartbeat: NO_HEARTBEAT }],
+            },
             channel_summary: Vec::new(),
-            queued_system_events: Vec::new(),
+            queued_system_events: if shows_all { queued } else { Vec::new() },
+            degraded_secret_owners: Vec::new(),
+            degraded_plugins: Vec::new(),
             tasks: task_counts(&self.agent.run_counts().await?),
             task_audit: TaskAudit::default(),
             sessions: SessionStatus {
@@ -96,6 +112,8 @@ impl System {
                 recent: sessions.recent,
                 by_agent: vec![by_agent],
             },
+            model_runtime: ModelRuntime::default(),
+            pid: std::process::id(),
             uptime_ms: self.uptime_ms(),
             process: ProcessStatus {
                 pid: std::process::id(),
@@ -107,6 +125,9 @@ impl System {
     }
 }
 
+/// Heartbeats by the clock come with the scheduler; until then one runs only when `wake` asks for it.
+const NO_HEARTBEAT: HeartbeatHealth = HeartbeatHealth { enabled: false, every: "disabled", every_ms: None };
+
 fn redacted(count: SessionCount, shows_paths: bool) -> SessionCount {
     if shows_paths { count } else { SessionCount { path: String::new(), ..count } }
 }
@@ -114,9 +135,12 @@ fn redacted(count: SessionCount, shows_paths: bool) -> SessionCount {
 fn task_counts(counts: &[(RunStatus, u64)]) -> TaskCounts {
     let of = |status| counts.iter().filter(|(other, _)| *other == status).map(|(_, count)| count).sum::<u64>();
     let by_status = BTreeMap::from([
+        ("queued", 0),
         ("running", of(RunStatus::Running)),
         ("succeeded", of(RunStatus::Ok)),
         ("failed", of(RunStatus::Error)),
+        // A run past its limit is stopped like any other.
+        ("timed_out", 0),
         ("cancelled", of(RunStatus::Aborted)),
         ("lost", of(RunStatus::Interrupted)),
     ]);
@@ -128,7 +152,7 @@ fn task_counts(counts: &[(RunStatus, u64)]) -> TaskCounts {
         terminal: total - active,
         failures: of(RunStatus::Error) + of(RunStatus::Interrupted),
         by_status,
-        by_runtime: BTreeMap::from([("agent", total)]),
+        by_runtime: BTreeMap::from([("subagent", 0), ("acp", 0), ("cli", total), ("cron", 0)]),
     }
 }
 
@@ -145,7 +169,7 @@ pub(super) fn register(table: &mut Table, system: &System, identity: &Arc<Gatewa
     table.on(Health, system, health);
     table.on(Status, system, status);
     table.on(GatewayIdentityMethod, identity, identity_of);
-    table.on(LastHeartbeat, &(), last_heartbeat);
+    table.on(UpdateStatus, &(), update_status);
 }
 
 async fn health(system: System, context: Context, _: HealthParams) -> Result<HealthReply, ErrorShape> {
@@ -160,7 +184,6 @@ async fn identity_of(identity: Arc<GatewayIdentity>, _: Context, _: NoParams) ->
     Ok(IdentityReply { device_id: identity.device_id(), public_key: identity.public_key() })
 }
 
-/// No heartbeat has run: the scheduler is not built yet.
-async fn last_heartbeat((): (), _: Context, _: NoParams) -> Result<Option<Value>, ErrorShape> {
-    Ok(None)
+async fn update_status((): (), _: Context, _: NoParams) -> Result<UpdateReply, ErrorShape> {
+    Ok(UpdateReply::default())
 }

@@ -8,6 +8,8 @@ mod conversations;
 mod devices;
 mod files;
 mod identity;
+mod settings;
+mod system_events;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,6 +24,8 @@ pub use conversations::{
 pub use devices::{DeviceRecord, DeviceRole, NewDevice};
 pub use files::{create_private_file, create_private_folder, lock_folder, write_private_file};
 pub use identity::GatewayIdentity;
+pub use settings::{MAX_PREFERENCES, PreferenceChange};
+pub use system_events::SystemEvent;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
