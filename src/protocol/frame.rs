@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::ErrorShape;
+use super::{ErrorShape, problem};
 
 /// A request as it came, params still raw: they are decoded once, into the method's own type.
 #[derive(Debug)]
@@ -77,23 +77,16 @@ impl Request {
 /// As there.
 pub fn decode<P: serde::de::DeserializeOwned>(method: &str, params: Option<&RawValue>) -> Result<P, ErrorShape> {
     let text = params.map_or("{}", RawValue::get);
-    serde_json::from_str(text)
-        .map_err(|_| ErrorShape::invalid(format!("invalid {method} params: {}", locate::<P>(text))))
-}
-
-/// Where and why a text does not decode: `at /limit: invalid type: string "ten", expected u32`. Only a text that has
-/// failed is read a second time for it.
-fn locate<P: serde::de::DeserializeOwned>(text: &str) -> String {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let Err(error) = serde_path_to_error::deserialize::<_, P>(&mut deserializer) else {
-        return "trailing characters".to_owned();
+    let problem = if text.starts_with('{') {
+        match serde_json::from_str(text) {
+            Ok(params) => return Ok(params),
+            Err(_) => problem::of::<P>(text),
+        }
+    } else {
+        // A list would otherwise be read as the fields in their order.
+        "must be object".to_owned()
     };
-    let path = error.path().to_string().replace('.', "/");
-    let place = if path == "/" || path.is_empty() { "at root".to_owned() } else { format!("at /{path}") };
-    let problem = error.inner().to_string();
-    // Line and column are of our own re-reading; they mean nothing to a client.
-    let problem = problem.rsplit_once(" at line ").map_or(problem.as_str(), |(problem, _)| problem);
-    format!("{place}: {problem}")
+    Err(ErrorShape::invalid(format!("invalid {method} params: {problem}")))
 }
 
 #[derive(Serialize)]
@@ -146,12 +139,12 @@ mod tests {
     fn a_mistake_in_the_params_is_named_by_its_place() {
         let raw = RawValue::from_string(r#"{"sessionKey":"main","limit":"ten"}"#.to_owned()).unwrap();
         let error = decode::<crate::protocol::chat::HistoryParams>("chat.history", Some(&raw)).unwrap_err();
-        assert_eq!(
-            error.message,
-            r#"invalid chat.history params: at /limit: invalid type: string "ten", expected u32"#
-        );
+        assert_eq!(error.message, "invalid chat.history params: at /limit: must be integer");
         let error = decode::<crate::protocol::chat::HistoryParams>("chat.history", None).unwrap_err();
-        assert_eq!(error.message, "invalid chat.history params: at root: missing field `sessionKey`");
+        assert_eq!(error.message, "invalid chat.history params: must have required property 'sessionKey'");
+        let list = RawValue::from_string("[]".to_owned()).unwrap();
+        let error = decode::<crate::protocol::NoParams>("health", Some(&list)).unwrap_err();
+        assert_eq!(error.message, "invalid health params: must be object");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod logs;
 pub mod models;
 pub mod nodes;
 pub mod presence;
+mod problem;
 pub mod sessions;
 pub mod system;
 pub mod users;

@@ -1,6 +1,7 @@
-//! `node.list`: paired peripherals.
+//! `node.list`, `node.describe`, `node.pair.list`: paired peripherals (protocol §5).
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Access, NoParams, Scope, method, methods};
 
@@ -11,7 +12,7 @@ pub struct ListReply {
     pub nodes: Vec<NodeRow>,
 }
 
-#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeRow {
     pub node_id: String,
@@ -25,4 +26,29 @@ pub struct NodeRow {
 
 method!(NodeList = "node.list", Access::Operator(Scope::Read), NoParams => ListReply);
 
-methods![NodeList];
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DescribeParams {
+    pub node_id: String,
+}
+
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct DescribeReply {
+    pub ts: u64,
+    #[serde(flatten)]
+    pub node: NodeRow,
+}
+
+method!(NodeDescribe = "node.describe", Access::Operator(Scope::Read), DescribeParams => DescribeReply);
+
+/// What nodes declare they can do, and what of it is approved. Nodes cannot declare anything here yet, so both lists
+/// are empty.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct PairListReply {
+    pub pending: Vec<Value>,
+    pub paired: Vec<Value>,
+}
+
+method!(NodePairList = "node.pair.list", Access::Operator(Scope::Pairing), NoParams => PairListReply);
+
+methods![NodeList, NodeDescribe, NodePairList];
