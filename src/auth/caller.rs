@@ -13,7 +13,9 @@ pub enum AuthMethod {
     Token,
     Password,
     DeviceToken,
+    BootstrapToken,
     Tailscale,
+    TrustedProxy,
 }
 
 impl AuthMethod {
@@ -24,7 +26,9 @@ impl AuthMethod {
             Self::Token => "token",
             Self::Password => "password",
             Self::DeviceToken => "device-token",
+            Self::BootstrapToken => "bootstrap-token",
             Self::Tailscale => "tailscale",
+            Self::TrustedProxy => "trusted-proxy",
         }
     }
 
@@ -40,6 +44,8 @@ pub struct Caller {
     pub(super) method: AuthMethod,
     pub(super) device_id: Option<String>,
     pub(super) whois: Option<Arc<WhoIs>>,
+    /// Whom a trusted proxy names.
+    pub(super) proxy_user: Option<String>,
     pub(super) owner_by_secret: bool,
 }
 
@@ -65,10 +71,12 @@ impl Caller {
         self.device_id.as_deref()
     }
 
-    /// For the log: the login or the tags of a tailnet peer.
+    /// For the log: the login or the tags of a tailnet peer, or the name that a trusted proxy gives.
     #[must_use]
     pub fn login(&self) -> Option<String> {
-        let whois = self.whois.as_deref()?;
+        let Some(whois) = self.whois.as_deref() else {
+            return self.proxy_user.clone();
+        };
         Some(whois.login().map_or_else(|| whois.tags().join(","), str::to_owned))
     }
 
@@ -87,6 +95,10 @@ impl Caller {
                 display_name: Some(display_name.clone()).filter(|name| !name.is_empty()),
                 emails: vec![login.clone()],
             });
+        }
+        if let Some(user) = &self.proxy_user {
+            let emails = if user.contains('@') { vec![user.clone()] } else { Vec::new() };
+            return Some(Profile { id: format!("trusted-proxy:{user}"), display_name: Some(user.clone()), emails });
         }
         self.owner_by_secret.then(|| Profile { id: "gateway-owner".to_owned(), display_name: None, emails: Vec::new() })
     }

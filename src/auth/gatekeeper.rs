@@ -3,19 +3,24 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use http::HeaderMap;
 use serde_json::json;
 use subtle::ConstantTimeEq;
 
 use super::caller::{AuthMethod, Caller};
+use super::credentials::{self, Sent};
 use super::device::VerifiedDevice;
+use super::origin::{Foreign, Page};
 use super::pairing::IssuedToken;
+use super::proxy::Vouched;
+use super::reason::{Asker, Reason};
 use super::settings::{Mode, Settings};
 use super::tailnet::Rights;
-use super::throttle::Throttle;
-use super::{Refusal, credentials, device, origin, pairing, tailnet};
+use super::throttle::{Outcome, Sender, Target, Throttle};
+use super::{Refusal, device, kind, origin, pairing, tailnet};
 use crate::clock::now_ms;
 use crate::net::Peer;
-use crate::protocol::handshake::{ClientId, ClientMode, ConnectParams};
+use crate::protocol::handshake::{ClientMode, ConnectParams};
 use crate::protocol::{Role, Scope, access};
 use crate::secret::{Secret, fingerprint};
 use crate::store::{Database, GatewayIdentity};
@@ -25,7 +30,7 @@ pub type OwnNames = Arc<RwLock<Vec<String>>>;
 
 #[derive(Debug)]
 pub struct Gatekeeper {
-    pub(super) settings: Settings,
+    settings: RwLock<Arc<Settings>>,
     database: Database,
     identity: Arc<GatewayIdentity>,
     pub(super) own_names: OwnNames,
@@ -39,8 +44,11 @@ pub struct Attempt<'a> {
     pub params: &'a ConnectParams,
     /// Of this connection's challenge.
     pub nonce: &'a str,
+    /// Not blank.
     pub origin: Option<&'a str>,
     pub host: Option<&'a str>,
+    /// See [`Gatekeeper::vouched`].
+    pub vouched: &'a Vouched,
 }
 
 /// Let in.
@@ -51,22 +59,79 @@ pub struct Admission {
     pub device_token: Option<(Secret<String>, u64)>,
 }
 
-/// What is known after the credentials were looked at.
-struct Credential<'a> {
+/// An attempt, and what follows from it for every step of the decision.
+#[derive(Debug)]
+struct Case<'a> {
+    attempt: Attempt<'a>,
+    settings: Arc<Settings>,
+    role: Role,
+    sent: Sent<'a>,
+    sender: Sender,
+    /// The tailnet identity's, also if there are none.
+    rights: Option<Rights>,
+}
+
+/// What speaks for a caller: the way in, and whom it names.
+#[derive(Debug, Clone)]
+struct Proof {
     method: AuthMethod,
-    /// The tailnet identity's, where it counts and has any.
-    rights: Option<&'a Rights>,
+    proxy_user: Option<String>,
+}
+
+impl From<AuthMethod> for Proof {
+    fn from(method: AuthMethod) -> Self {
+        Self { method, proxy_user: None }
+    }
+}
+
+impl Case<'_> {
+    /// The tailnet identity's rights, where they are enough for the role that is asked.
+    fn usable_rights(&self) -> Option<&Rights> {
+        self.rights.as_ref().filter(|rights| match self.role {
+            Role::Operator => !rights.operator.is_empty(),
+            Role::Node => rights.node,
+        })
+    }
+
+    fn refusal(&self, reason: &Reason) -> Refusal {
+        reason.refusal(Asker {
+            client: &self.attempt.params.client,
+            is_local: self.attempt.peer.is_loopback(),
+            may_retry_with_device_token: self.attempt.params.device.is_some()
+                && self.sent.token.is_some()
+                && self.sent.password.is_none()
+                && self.sent.device_token.is_none(),
+        })
+    }
+
+    /// A part of the gateway's own installation, on its own machine and not in a browser: it needs no device.
+    fn is_own_backend(&self, method: AuthMethod) -> bool {
+        let is_proven = method.is_shared_secret() || matches!(method, AuthMethod::None | AuthMethod::DeviceToken);
+        is_proven && self.is_own_program() && kind::is_backend(&self.attempt.params.client)
+    }
+
+    fn is_own_program(&self) -> bool {
+        self.attempt.peer.is_loopback() && self.attempt.origin.is_none()
+    }
 }
 
 impl Gatekeeper {
     #[must_use]
     pub fn new(settings: Settings, database: Database, identity: Arc<GatewayIdentity>, own_names: OwnNames) -> Self {
+        let settings = RwLock::new(Arc::new(settings));
         Self { settings, database, identity, own_names, throttle: Throttle::default() }
     }
 
+    /// As they are now. A decision takes them once.
     #[must_use]
-    pub const fn settings(&self) -> &Settings {
-        &self.settings
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the proxy in front of a request says of its user, where the mode asks one.
+    #[must_use]
+    pub fn vouched(&self, peer: &Peer, headers: &HeaderMap) -> Vouched {
+        Vouched::read(&self.settings(), peer, headers)
     }
 
     /// Decides about a `connect`.
@@ -74,248 +139,385 @@ impl Gatekeeper {
     /// # Errors
     /// The refusal to send; the failure is counted and, on loopback, already waited for.
     pub async fn admit(&self, attempt: Attempt<'_>) -> Result<Admission, Refusal> {
-        let role = requested_role(attempt.params)?;
-        self.check_origin(attempt)?;
-        let device = match &attempt.params.device {
-            Some(proof) => Some(device::verify(proof, attempt.params, attempt.nonce, now_ms())?),
-            None => None,
+        let mut penalty = Duration::ZERO;
+        let outcome = self.decide(attempt, &mut penalty).await;
+        if outcome.is_err() && !penalty.is_zero() {
+            tokio::time::sleep(penalty).await;
+        }
+        outcome
+    }
+
+    async fn decide(&self, attempt: Attempt<'_>, penalty: &mut Duration) -> Result<Admission, Refusal> {
+        let settings = self.settings();
+        let case = Case {
+            role: requested_role(attempt.params)?,
+            sent: Sent::of(attempt.params.auth.as_ref()),
+            sender: Sender::new(attempt.peer, attempt.origin),
+            rights: tailnet_rights(attempt.peer, &settings),
+            settings,
+            attempt,
         };
-        let rights = self.tailnet_rights(attempt.peer);
-        let rights = rights.as_ref();
-        let credential = self.credential(attempt, role, device.as_ref(), rights).await?;
+        self.check_page(&case)?;
+        let shared = self.shared_proof(&case, penalty);
+        let device = match &attempt.params.device {
+            None => {
+                require_device(&case, shared.as_ref())?;
+                None
+            }
+            Some(proof) => Some(device::verify(proof, attempt.params, attempt.nonce, now_ms())?),
+        };
+        let proof = self.proof(&case, device.as_ref(), shared, penalty).await?;
         let requested: Vec<Scope> = attempt.params.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect();
         match device {
-            None => self.without_device(attempt, role, &credential, requested),
-            Some(device) => self.with_device(attempt, role, &credential, requested, device).await,
+            None => {
+                let scopes = scopes_without_device(&case, &proof, requested);
+                Ok(Admission { caller: caller(&case, proof, scopes, None), device_token: None })
+            }
+            Some(device) => self.with_device(&case, proof, requested, device).await,
         }
     }
 
-    fn check_origin(&self, attempt: Attempt<'_>) -> Result<(), Refusal> {
-        let refused = |reason: &str| {
-            Err(Refusal::new("CONTROL_UI_ORIGIN_NOT_ALLOWED", reason).detail("reason", json!(reason)).detail(
-                "remediationHint",
-                json!(
-                    "open the Control UI from the gateway itself, or add the origin to gateway.controlUi.allowedOrigins"
-                ),
-            ))
-        };
+    /// The `Origin` rule, and what the browser extension has to be.
+    fn check_page(&self, case: &Case<'_>) -> Result<(), Refusal> {
+        let Attempt { peer, params, origin, host, .. } = case.attempt;
+        if kind::is_copilot(&params.client) {
+            check_copilot(params, origin)?;
+            // By a tailnet identity alone any extension in its owner's browser could speak in their name.
+            if case.rights.is_none() {
+                return Ok(());
+            }
+        }
+        if origin.is_none() && !kind::is_page(&params.client) {
+            return Ok(());
+        }
         let own_names = self.own_names.read().unwrap_or_else(PoisonError::into_inner);
-        match attempt.origin {
-            Some(origin) => {
-                let page = origin::Page { origin, host: attempt.host, peer: attempt.peer };
-                if origin::allows(page, &self.settings.allowed_origins, &own_names) {
-                    Ok(())
-                } else {
-                    refused("origin not allowed")
+        origin::check(Page { origin, host, peer }, &case.settings, &own_names).map_err(|foreign| {
+            let reason = match foreign {
+                Foreign::Unnamed => "origin missing or invalid",
+                Foreign::NotAllowed => "origin not allowed",
+            };
+            let message = "origin not allowed (open the Control UI from the gateway host or allow it in \
+                           gateway.controlUi.allowedOrigins)";
+            Refusal::new("CONTROL_UI_ORIGIN_NOT_ALLOWED", message).detail("reason", json!(reason))
+        })
+    }
+
+    /// What the mode asks of everybody: the shared secret, the proxy's word, or nothing; or a tailnet identity in its
+    /// place. A guess is counted here, before anything can be waited for.
+    fn shared_proof(&self, case: &Case<'_>, penalty: &mut Duration) -> Result<Proof, Reason> {
+        let by_tailnet = || case.usable_rights().map(|_| Proof::from(AuthMethod::Tailscale));
+        let outcome = match &case.settings.mode {
+            Mode::None if case.attempt.peer.is_loopback() => Ok(AuthMethod::None.into()),
+            Mode::None => Err(Reason::SecretNeeded),
+            Mode::TrustedProxy(_) => self.by_proxy(case, penalty),
+            Mode::Token(_) | Mode::Password(_) => self.by_secret(case, penalty),
+        };
+        let outcome = outcome.or_else(|reason| by_tailnet().ok_or(reason));
+        // Who showed nothing but a tailnet identity is told what that lacks.
+        match (&case.rights, outcome) {
+            (Some(rights), Err(_)) if case.sent.is_empty() => Err(Reason::TailnetRights(rights.reason.clone())),
+            (_, outcome) => outcome,
+        }
+    }
+
+    fn by_secret(&self, case: &Case<'_>, penalty: &mut Duration) -> Result<Proof, Reason> {
+        let Some(asked) = credentials::asked_for(&case.settings) else {
+            return Err(Reason::SecretNeeded);
+        };
+        if !case.sent.has_shared_secret() {
+            return Err(Reason::Missing(asked));
+        }
+        self.guess(case, Target::SharedSecret, penalty, || {
+            match credentials::shared_secret(&case.settings, &case.sent) {
+                Some((method, true)) => Ok(method.into()),
+                _ => Err(Reason::Mismatch(asked)),
+            }
+        })
+    }
+
+    /// The proxy's word; on this machine, where no proxy stands, the password for it.
+    fn by_proxy(&self, case: &Case<'_>, penalty: &mut Duration) -> Result<Proof, Reason> {
+        let reason = match case.attempt.vouched.user() {
+            Ok(user) => return Ok(Proof { method: AuthMethod::TrustedProxy, proxy_user: Some(user.to_owned()) }),
+            Err(reason) => reason,
+        };
+        let Mode::TrustedProxy(proxy) = &case.settings.mode else { return Err(reason) };
+        let (Some(password), Some(sent), true) = (&proxy.password, case.sent.password, case.attempt.peer.is_loopback())
+        else {
+            return Err(reason);
+        };
+        self.guess(case, Target::SharedSecret, penalty, || match password.matches(sent) {
+            true => Ok(AuthMethod::Password.into()),
+            false => Err(Reason::Mismatch(super::reason::SharedSecret::Password)),
+        })
+    }
+
+    /// Judges a guess unless its sender is locked out, and counts it if it is wrong. A verified tailnet identity has
+    /// nothing to guess: whatever it shows beside costs it nothing.
+    fn guess<T>(
+        &self,
+        case: &Case<'_>,
+        target: Target,
+        penalty: &mut Duration,
+        judge: impl FnOnce() -> Result<T, Reason>,
+    ) -> Result<T, Reason> {
+        let (limit, now) = (&case.settings.rate_limit, Instant::now());
+        if let Some(left) = self.throttle.locked_for(target, &case.sender, limit, now) {
+            return Err(Reason::RateLimited(left));
+        }
+        let outcome = judge();
+        match &outcome {
+            Ok(_) => self.throttle.succeeded(target, &case.sender),
+            Err(_) if case.usable_rights().is_some() => {}
+            Err(_) => {
+                let wait = self.count_failure(target, case);
+                // A device that comes back with an old token is no guesser: it is counted, not kept waiting.
+                if target == Target::SharedSecret {
+                    *penalty = (*penalty).max(wait);
                 }
             }
-            None if is_web_ui(attempt.params.client.id) => refused("origin missing or invalid"),
-            None => Ok(()),
         }
+        outcome
     }
 
-    /// What the tailnet identity may do; `None` where identities do not count or there is none.
-    pub(super) fn tailnet_rights(&self, peer: &Peer) -> Option<Rights> {
-        if !self.settings.allow_tailscale {
-            return None;
-        }
-        peer.whois().map(|whois| tailnet::rights(whois, &self.settings))
-    }
-
-    /// The shared secret, else the tailnet identity, else a device token, else a refusal.
-    async fn credential<'a>(
-        &self,
-        attempt: Attempt<'_>,
-        role: Role,
-        device: Option<&VerifiedDevice>,
-        rights: Option<&'a Rights>,
-    ) -> Result<Credential<'a>, Refusal> {
-        let sent = attempt.params.auth.clone().unwrap_or_default();
-        let address = attempt.peer.address().ip();
-        let usable = rights.filter(|rights| match role {
-            Role::Operator => !rights.operator.is_empty(),
-            Role::Node => rights.node,
-        });
-        if let Some(locked) = self.throttle.locked_for(address, Instant::now()) {
-            // A verified identity has nothing to guess, so guesses from its address do not shut it out.
-            return match usable {
-                Some(_) => Ok(Credential { method: AuthMethod::Tailscale, rights: usable }),
-                None => Err(Refusal::rate_limited(u64::try_from(locked.as_millis()).unwrap_or(u64::MAX))),
-            };
-        }
-        let method = if let Some(method) = credentials::shared_secret(&self.settings, &sent) {
-            method
-        } else if usable.is_some() {
-            AuthMethod::Tailscale
-        } else if self.settings.mode == Mode::None && attempt.peer.is_loopback() {
-            AuthMethod::None
-        } else if let (Some(device), Some(token)) = (device, credentials::device_token(&sent)) {
-            match self.device_token_fits(device, role, &token, attempt.peer).await? {
-                true => AuthMethod::DeviceToken,
-                false => return Err(self.failed(attempt, rights).await),
+    fn count_failure(&self, target: Target, case: &Case<'_>) -> Duration {
+        let peer = case.attempt.peer;
+        match self.throttle.failed(target, &case.sender, &case.settings.rate_limit, Instant::now()) {
+            Outcome::Wait(wait) => wait,
+            Outcome::LockedOut(lockout) => {
+                tracing::warn!(
+                    peer.addr = %peer.address(), peer.login = peer.whois().and_then(|whois| whois.login()),
+                    ?target, seconds = lockout.as_secs(), "locked out after too many wrong guesses"
+                );
+                Duration::ZERO
             }
-        } else {
-            return Err(self.failed(attempt, rights).await);
+        }
+    }
+
+    /// The shared proof, else what the device itself holds.
+    async fn proof(
+        &self,
+        case: &Case<'_>,
+        device: Option<&VerifiedDevice>,
+        shared: Result<Proof, Reason>,
+        penalty: &mut Duration,
+    ) -> Result<Proof, Refusal> {
+        let reason = match (shared, device) {
+            (Ok(proof), _) => return Ok(proof),
+            (Err(reason), None) => return Err(case.refusal(&reason)),
+            (Err(reason), Some(_)) => reason,
         };
-        self.throttle.succeeded(address);
-        Ok(Credential { method, rights: usable })
+        let reason = match case.sent.bootstrap_token {
+            // No setup code is given out yet, so none fits.
+            Some(_) => {
+                let judged = self.guess(case, Target::BootstrapToken, penalty, || Err::<(), _>(Reason::BootstrapToken));
+                judged.err().unwrap_or(reason)
+            }
+            None => reason,
+        };
+        let (Some(device), Some(token)) = (device, case.sent.as_device_token()) else {
+            return Err(case.refusal(&reason));
+        };
+        let fits = self.device_token_fits(device, case, &token).await?;
+        let verdict = self.guess(case, Target::DeviceToken, penalty, || match fits {
+            Fit::Fits => Ok(AuthMethod::DeviceToken),
+            Fit::TooNarrow => Err(Reason::DeviceTokenScope),
+            Fit::Wrong if case.sent.device_token.is_some() => Err(Reason::DeviceToken),
+            Fit::Wrong => Err(reason.clone()),
+        });
+        match verdict {
+            Ok(method) => {
+                if matches!(reason, Reason::Mismatch(_)) {
+                    self.throttle.forgive(Target::SharedSecret, &case.sender, &case.settings.rate_limit);
+                }
+                Ok(method.into())
+            }
+            Err(reason) => Err(case.refusal(&reason)),
+        }
     }
 
     async fn device_token_fits(
         &self,
         device: &VerifiedDevice,
-        role: Role,
+        case: &Case<'_>,
         token: &Secret<String>,
-        peer: &Peer,
-    ) -> Result<bool, Refusal> {
-        let known = self.database.device_role(&device.id, role).await.map_err(|error| {
+    ) -> Result<Fit, Refusal> {
+        let known = self.database.device_role(&device.id, case.role).await.map_err(|error| {
             tracing::error!(%error, "the device records could not be read");
             Refusal::unavailable("the gateway could not read its device records; see its log")
         })?;
-        Ok(known.is_some_and(|known| {
-            let same: bool = known.token_hash.as_bytes().ct_eq(fingerprint(token.expose()).as_bytes()).into();
-            same && !known.revoked && pairing::node_agrees(&known, peer)
-        }))
-    }
-
-    /// Counts a failure and words it. A tailnet caller without rights who tried nothing else is told just that.
-    async fn failed(&self, attempt: Attempt<'_>, rights: Option<&Rights>) -> Refusal {
-        let sent = attempt.params.auth.clone().unwrap_or_default();
-        let tried_something = sent.token.is_some() || sent.password.is_some() || sent.device_token.is_some();
-        if let (Some(rights), false) = (rights, tried_something) {
-            let message = format!("unauthorized: {} (see GET /whoami)", rights.reason);
-            let step = "review_auth_configuration";
-            return Refusal::credential("AUTH_UNAUTHORIZED", "tailscale_no_rights", message, step, false);
+        let Some(known) = known else { return Ok(Fit::Wrong) };
+        let same: bool = known.token_hash.as_bytes().ct_eq(fingerprint(token.expose()).as_bytes()).into();
+        if !same || known.revoked || !pairing::node_agrees(&known, case.attempt.peer) {
+            return Ok(Fit::Wrong);
         }
-        if tried_something {
-            self.count_failure(attempt.peer).await;
-        }
-        credentials::refusal(&self.settings, attempt.params, attempt.peer.is_loopback())
-    }
-
-    pub(super) fn is_locked_out(&self, peer: &Peer) -> bool {
-        self.throttle.locked_for(peer.address().ip(), Instant::now()).is_some()
-    }
-
-    /// On loopback the answer to a failure waits; elsewhere failures add up to a lockout.
-    pub(super) async fn count_failure(&self, peer: &Peer) {
-        let wait = self.throttle.failed(peer.address().ip(), Instant::now());
-        if wait > Duration::ZERO {
-            tokio::time::sleep(wait).await;
-        }
-    }
-
-    /// A caller that presents no key keeps its scopes only where its path proves who it is (protocol §3).
-    fn without_device(
-        &self,
-        attempt: Attempt<'_>,
-        role: Role,
-        credential: &Credential<'_>,
-        requested: Vec<Scope>,
-    ) -> Result<Admission, Refusal> {
-        let client = &attempt.params.client;
-        if role == Role::Node {
-            return Err(Refusal::not_paired("DEVICE_IDENTITY_REQUIRED", "device identity required"));
-        }
-        let is_probe = matches!(client.mode, ClientMode::Probe | ClientMode::Test);
-        let is_own_program = attempt.peer.is_loopback()
-            && attempt.origin.is_none()
-            && matches!(
-                (client.id, client.mode),
-                (ClientId::GatewayClient, ClientMode::Backend) | (ClientId::Cli, ClientMode::Cli)
-            );
-        let scopes = if is_probe {
-            Vec::new()
-        } else if let Some(rights) = credential.rights {
-            within(&requested, &rights.operator)
-        } else if is_own_program {
-            requested
-        } else if matches!(client.id, ClientId::OpenclawControlUi | ClientId::OpenclawTui) {
-            return Err(Refusal::new(
-                "CONTROL_UI_DEVICE_IDENTITY_REQUIRED",
-                "control ui requires device identity (use HTTPS, localhost or the tailnet)",
-            ));
-        } else if credential.method == AuthMethod::None {
-            return Err(Refusal::not_paired("DEVICE_IDENTITY_REQUIRED", "device identity required"));
-        } else {
-            Vec::new()
-        };
-        Ok(Admission { caller: self.caller(attempt, role, credential, scopes, None), device_token: None })
+        let asked = case.attempt.params.scopes.iter().filter_map(|scope| Scope::parse(scope));
+        let covers = asked.into_iter().all(|scope| access::permits(&known.scopes, scope));
+        Ok(if covers { Fit::Fits } else { Fit::TooNarrow })
     }
 
     async fn with_device(
         &self,
-        attempt: Attempt<'_>,
-        role: Role,
-        credential: &Credential<'_>,
+        case: &Case<'_>,
+        proof: Proof,
         requested: Vec<Scope>,
         device: VerifiedDevice,
     ) -> Result<Admission, Refusal> {
-        let client = &attempt.params.client;
-        let scopes = match credential.rights {
-            Some(rights) if role == Role::Operator => within(&requested, &rights.operator),
+        let client = &case.attempt.params.client;
+        let scopes = match case.usable_rights() {
+            Some(rights) if case.role == Role::Operator => within(&requested, &rights.operator),
             _ => requested,
         };
-        let is_unpaired_page = credential.method == AuthMethod::None && client.id == ClientId::OpenclawControlUi;
-        let issued = if is_unpaired_page {
+        let is_operator_ui = kind::is_operator_ui(client) && case.role == Role::Operator;
+        // Where everybody on this machine is let in there is nothing that a record could add.
+        let is_unrecorded = case.is_own_backend(proof.method) || (is_operator_ui && proof.method == AuthMethod::None);
+        let issued = if is_unrecorded {
             None
         } else {
             let request = pairing::Request {
                 device: &device,
                 client,
-                role,
+                role: case.role,
                 scopes: &scopes,
-                peer: attempt.peer,
-                from_foreign_page: attempt.origin.is_some() && !is_web_ui(client.id),
-                rights: credential.rights,
+                peer: case.attempt.peer,
+                from_foreign_page: case.attempt.origin.is_some()
+                    && (!kind::is_page(client) || kind::is_copilot(client)),
+                rights: case.usable_rights(),
             };
-            Some(self.pair(&request, credential).await?)
+            Some(self.pair(&request).await?)
         };
-        let is_probe = matches!(client.mode, ClientMode::Probe | ClientMode::Test);
-        let scopes = if is_probe { Vec::new() } else { scopes };
+        // The proxy asks its user again each time; a token would outlive what it knows of them.
+        let issued = issued.filter(|_| !(is_operator_ui && proof.method == AuthMethod::TrustedProxy));
         Ok(Admission {
-            caller: self.caller(attempt, role, credential, scopes, Some(device.id)),
+            caller: caller(case, proof, scopes, Some(device.id)),
             device_token: issued.map(|issued| (issued.token, issued.issued_at)),
         })
     }
 
-    async fn pair(&self, request: &pairing::Request<'_>, credential: &Credential<'_>) -> Result<IssuedToken, Refusal> {
-        if credential.method == AuthMethod::DeviceToken {
-            let known = self.database.device_role(&request.device.id, request.role).await;
-            let held = known.ok().flatten().map(|known| known.scopes).unwrap_or_default();
-            if !request.scopes.iter().all(|scope| access::permits(&held, *scope)) {
-                let message = "unauthorized: the device token does not cover the requested scopes".to_owned();
-                let step = "review_auth_configuration";
-                return Err(Refusal::credential("AUTH_SCOPE_MISMATCH", "scope_mismatch", message, step, false));
-            }
-        }
+    async fn pair(&self, request: &pairing::Request<'_>) -> Result<IssuedToken, Refusal> {
         pairing::pair(request, &self.database, &self.identity, now_ms()).await
     }
 
-    fn caller(
-        &self,
-        attempt: Attempt<'_>,
-        role: Role,
-        credential: &Credential<'_>,
-        scopes: Vec<Scope>,
-        device_id: Option<String>,
-    ) -> Caller {
-        let whois = match attempt.peer {
-            Peer::Tailnet { whois, .. } if self.settings.allow_tailscale => whois.clone(),
-            _ => None,
-        };
-        let owner_by_secret =
-            whois.is_none() && credential.method.is_shared_secret() && is_web_ui(attempt.params.client.id);
-        Caller { role, scopes, method: credential.method, device_id, whois, owner_by_secret }
+    /// Judges the token of an HTTP request: whether it is the shared secret. A wrong one is a failed attempt like any
+    /// other.
+    pub(super) async fn judge_bearer(&self, peer: &Peer, bearer: &str) -> Bearer {
+        let settings = self.settings();
+        let sender = Sender::new(peer, None);
+        let (limit, target) = (&settings.rate_limit, Target::SharedSecret);
+        if self.throttle.locked_for(target, &sender, limit, Instant::now()).is_some() {
+            return Bearer::LockedOut;
+        }
+        let sent = Sent { token: Some(bearer), ..Sent::of(None) };
+        match credentials::shared_secret(&settings, &sent) {
+            Some((method, true)) => {
+                self.throttle.succeeded(target, &sender);
+                Bearer::Right(method)
+            }
+            _ => {
+                if let Outcome::Wait(wait) = self.throttle.failed(target, &sender, limit, Instant::now()) {
+                    tokio::time::sleep(wait).await;
+                }
+                Bearer::Wrong
+            }
+        }
     }
+}
+
+/// What a request's token turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bearer {
+    Missing,
+    Wrong,
+    Right(AuthMethod),
+    /// Not even looked at.
+    LockedOut,
+}
+
+/// What a device token turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fit {
+    Fits,
+    /// Right, but not issued for all that is asked.
+    TooNarrow,
+    Wrong,
+}
+
+/// What the tailnet identity may do; `None` where identities do not count or there is none.
+pub(super) fn tailnet_rights(peer: &Peer, settings: &Settings) -> Option<Rights> {
+    peer.whois().filter(|_| settings.allow_tailscale).map(|whois| tailnet::rights(whois, settings))
 }
 
 fn requested_role(params: &ConnectParams) -> Result<Role, Refusal> {
     match params.role.as_deref() {
         None | Some("operator") => Ok(Role::Operator),
         Some("node") => Ok(Role::Node),
-        Some(_) => Err(Refusal::new("INVALID_ROLE", "invalid role")),
+        Some(_) => Err(Refusal::plain("invalid role")),
     }
+}
+
+fn check_copilot(params: &ConnectParams, origin: Option<&str>) -> Result<(), Refusal> {
+    let has = |cap: &str| params.caps.iter().any(|known| known == cap);
+    if params.client.mode != ClientMode::Ui || !has("run-tool-bindings") || !has("session-scoped-events") {
+        return Err(Refusal::plain(
+            "browser copilot requires ui mode with run-tool-bindings and session-scoped-events capabilities",
+        ));
+    }
+    if origin.is_some_and(origin::is_extension) {
+        return Ok(());
+    }
+    let message = "browser copilot requires a canonical Chrome extension origin";
+    let reason = json!("invalid browser copilot origin");
+    Err(Refusal::new("CONTROL_UI_ORIGIN_NOT_ALLOWED", message).detail("reason", reason))
+}
+
+/// Who may come without a device, and what the others are told: what was guessed wrong before that a device is needed.
+fn require_device(case: &Case<'_>, shared: Result<&Proof, &Reason>) -> Result<(), Refusal> {
+    let client = &case.attempt.params.client;
+    let is_operator = case.role == Role::Operator;
+    let method = shared.ok().map(|proof| proof.method).filter(|_| is_operator);
+    let is_ui = kind::is_operator_ui(client);
+    // A tailnet identity with rights is a device already.
+    let is_device = is_operator && case.usable_rights().is_some();
+    match method {
+        Some(_) if is_device => return Ok(()),
+        Some(AuthMethod::TrustedProxy) if is_ui => return Ok(()),
+        Some(method) if case.is_own_backend(method) => return Ok(()),
+        _ if is_ui => {
+            let message = "control ui requires device identity (use HTTPS or localhost secure context)";
+            return Err(Refusal::new("CONTROL_UI_DEVICE_IDENTITY_REQUIRED", message));
+        }
+        Some(method) if method.is_shared_secret() || method == AuthMethod::TrustedProxy => return Ok(()),
+        _ => {}
+    }
+    match shared {
+        Err(reason @ Reason::TailnetRights(_)) => Err(case.refusal(reason)),
+        Err(reason) if case.sent.tried_shared_secret => Err(case.refusal(reason)),
+        _ => Err(Refusal::not_paired("DEVICE_IDENTITY_REQUIRED", "device identity required")),
+    }
+}
+
+/// A caller that presents no key keeps its scopes only where its path proves who it is (protocol §3).
+fn scopes_without_device(case: &Case<'_>, proof: &Proof, requested: Vec<Scope>) -> Vec<Scope> {
+    let client = &case.attempt.params.client;
+    let is_own_command_line =
+        proof.method.is_shared_secret() && case.is_own_program() && kind::is_own_command_line(client);
+    match case.usable_rights() {
+        _ if kind::is_probe(client) => Vec::new(),
+        Some(rights) => within(&requested, &rights.operator),
+        None if is_own_command_line || case.is_own_backend(proof.method) => requested,
+        None => Vec::new(),
+    }
+}
+
+fn caller(case: &Case<'_>, proof: Proof, scopes: Vec<Scope>, device_id: Option<String>) -> Caller {
+    let whois = match case.attempt.peer {
+        Peer::Tailnet { whois, .. } if case.settings.allow_tailscale => whois.clone(),
+        _ => None,
+    };
+    let owner_by_secret =
+        whois.is_none() && proof.method.is_shared_secret() && kind::is_page(&case.attempt.params.client);
+    let Proof { method, proxy_user } = proof;
+    Caller { role: case.role, scopes, method, device_id, whois, proxy_user, owner_by_secret }
 }
 
 /// Never more than the rights, never more than was asked for. Who asks for `admin` asks for everything, and gets of
@@ -330,13 +532,6 @@ fn within(requested: &[Scope], rights: &[Scope]) -> Vec<Scope> {
         }
     }
     granted
-}
-
-const fn is_web_ui(id: ClientId) -> bool {
-    matches!(
-        id,
-        ClientId::OpenclawControlUi | ClientId::OpenclawBrowserCopilot | ClientId::Webchat | ClientId::WebchatUi
-    )
 }
 
 #[cfg(test)]

@@ -2,14 +2,18 @@
 //!
 //! [`Gatekeeper::admit`] decides it for a WebSocket, [`Gatekeeper::whoami`] tells any HTTP caller what the same rules
 //! make of them. Nothing can be dispatched without a `Caller`, and there is no other way to make one. What a header
-//! says never counts as identity; the transport's word ([`crate::net::Peer`]) does.
+//! says never counts as identity; the transport's word ([`crate::net::Peer`]) does. (`proxy` is the one exception, and
+//! only where the configuration asks for it.)
 
 mod caller;
 mod credentials;
 mod device;
 mod gatekeeper;
+mod kind;
 mod origin;
 mod pairing;
+mod proxy;
+mod reason;
 mod refusal;
 mod settings;
 mod tailnet;
@@ -18,8 +22,10 @@ mod whoami;
 
 pub use caller::{AuthMethod, Caller};
 pub use gatekeeper::{Admission, Attempt, Gatekeeper, OwnNames};
+pub use proxy::Vouched;
 pub use refusal::Refusal;
 pub use settings::{
-    DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_UNAUTHENTICATED, Mode, Require, Settings,
+    DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_UNAUTHENTICATED, Mode, RateLimit, Require, Settings,
+    TrustedProxy,
 };
 pub use whoami::WhoAmI;

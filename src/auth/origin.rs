@@ -6,30 +6,55 @@
 
 use std::net::IpAddr;
 
+use super::settings::Settings;
 use crate::net::Peer;
 
 /// What the rule needs to know of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Page<'a> {
-    pub origin: &'a str,
+    /// The `Origin` header.
+    pub origin: Option<&'a str>,
     pub host: Option<&'a str>,
     pub peer: &'a Peer,
 }
 
+/// Why a page may not connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// No `Origin`, or none that names a page.
+    Unnamed,
+    NotAllowed,
+}
+
 /// Whether a page may connect: it is ours (same origin, under a name that is ours or that no stranger can own), it
 /// is local on this machine, or the configuration names it.
-pub(super) fn allows(page: Page<'_>, allowed: &[String], own_names: &[String]) -> bool {
-    if allowed.iter().any(|entry| entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(page.origin)) {
-        return true;
+pub(super) fn check(page: Page<'_>, settings: &Settings, own_names: &[String]) -> Result<(), Foreign> {
+    let authority = page.origin.and_then(authority_of).ok_or(Foreign::Unnamed)?;
+    let origin = page.origin.unwrap_or_default().trim_end_matches('/');
+    if settings.allowed_origins.iter().any(|entry| is_entry(entry, origin)) {
+        return Ok(());
     }
-    let Some(authority) = authority_of(page.origin) else {
-        return false;
-    };
     let name = host_name(authority);
     if page.peer.is_loopback() && is_loopback_name(name) {
-        return true;
+        return Ok(());
     }
-    page.host.is_some_and(|host| host.eq_ignore_ascii_case(authority)) && is_ours(name, own_names)
+    let is_same = page.host.is_some_and(|host| host.eq_ignore_ascii_case(authority));
+    if is_same && settings.host_header_fallback {
+        tracing::warn!(origin, "let in by gateway.controlUi.dangerouslyAllowHostHeaderOriginFallback");
+        return Ok(());
+    }
+    if is_same && is_ours(name, own_names) { Ok(()) } else { Err(Foreign::NotAllowed) }
+}
+
+/// Whether the origin is that of a browser extension as Chrome forms it: 32 letters from a to p.
+pub(super) fn is_extension(origin: &str) -> bool {
+    let id = origin.trim_end_matches('/').strip_prefix("chrome-extension://");
+    id.is_some_and(|id| id.len() == 32 && id.bytes().all(|byte| (b'a'..=b'p').contains(&byte)))
+}
+
+fn is_entry(entry: &str, origin: &str) -> bool {
+    let entry = entry.trim();
+    entry == "*" || entry.trim_end_matches('/').eq_ignore_ascii_case(origin)
 }
 
 /// Whether a request that a page may have sent was meant for us: its `Host` is a name of ours, or no page's business.
@@ -70,10 +95,19 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// `host[:port]` of an `http(s)` origin.
+/// `host[:port]` of an origin, without the port that goes without saying. `null` has none.
 fn authority_of(origin: &str) -> Option<&str> {
-    let rest = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"))?;
-    (!rest.is_empty() && !rest.contains(['/', '@', ' '])).then_some(rest)
+    let (scheme, rest) = origin.split_once("://")?;
+    let is_scheme = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme.chars().all(|other| other.is_ascii_alphanumeric() || "+.-".contains(other));
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let is_authority = !rest.is_empty() && !rest.contains(['/', '?', '#', '\\', '@', ' ']);
+    let default_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => "",
+    };
+    (is_scheme && is_authority).then(|| rest.strip_suffix(default_port).unwrap_or(rest))
 }
 
 /// Without port and brackets.
@@ -86,13 +120,26 @@ fn host_name(authority: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Mode;
     use super::*;
 
-    fn check(origin: &str, host: &str, peer: &str) -> bool {
+    fn settings(fallback: bool) -> Settings {
+        Settings {
+            allowed_origins: vec!["https://ui.example.com".to_owned()],
+            host_header_fallback: fallback,
+            ..Settings::of(Mode::None)
+        }
+    }
+
+    fn verdict(origin: &str, host: &str, peer: &str, fallback: bool) -> Result<(), Foreign> {
         let address = peer.parse().unwrap();
         let peer = if peer.starts_with("127.") { Peer::Loopback(address) } else { Peer::Network(address) };
         let own = ["claw.example.ts.net".to_owned(), "claw".to_owned()];
-        allows(Page { origin, host: Some(host), peer: &peer }, &["https://ui.example.com".to_owned()], &own)
+        super::check(Page { origin: Some(origin), host: Some(host), peer: &peer }, &settings(fallback), &own)
+    }
+
+    fn check(origin: &str, host: &str, peer: &str) -> bool {
+        verdict(origin, host, peer, false).is_ok()
     }
 
     #[test]
@@ -124,7 +171,29 @@ mod tests {
         // A page on the visitor's own machine is not a page of ours.
         assert!(!check("http://localhost:5173", "claw:18789", "100.64.0.2:9"));
         assert!(!check("http://8.8.8.8", "8.8.8.8", "100.64.0.2:9"));
-        assert!(!check("null", "claw:18789", "100.64.0.2:9"));
-        assert!(!check("http://claw@evil.example", "claw@evil.example", "100.64.0.2:9"));
+    }
+
+    #[test]
+    fn what_names_no_page_is_told_apart() {
+        for origin in
+            ["null", "", "claw", "http://", "http://claw@evil.example", "http://claw/path", "://claw", "1x://claw"]
+        {
+            assert_eq!(verdict(origin, "claw", "127.0.0.1:9", true), Err(Foreign::Unnamed), "{origin}");
+        }
+        assert_eq!(verdict("https://evil.example", "claw", "127.0.0.1:9", true), Err(Foreign::NotAllowed));
+    }
+
+    #[test]
+    fn the_fallback_believes_the_host() {
+        assert_eq!(verdict("https://evil.example", "evil.example", "192.0.2.1:9", true), Ok(()));
+        assert_eq!(verdict("https://evil.example:443", "evil.example", "192.0.2.1:9", true), Ok(()));
+        assert_eq!(verdict("https://evil.example", "claw", "192.0.2.1:9", true), Err(Foreign::NotAllowed));
+    }
+
+    #[test]
+    fn an_extension_has_a_name_of_its_own_kind() {
+        assert!(is_extension("chrome-extension://abcdefghijklmnopabcdefghijklmnop"));
+        assert!(!is_extension("chrome-extension://abcdefghijklmnopabcdefghijklmnoz"));
+        assert!(!is_extension("https://abcdefghijklmnopabcdefghijklmnop"));
     }
 }

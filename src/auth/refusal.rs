@@ -1,5 +1,7 @@
 //! A "no" with everything that the client needs to act on it (protocol §3, "Failure codes").
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::protocol::{ErrorCode, ErrorShape};
@@ -20,6 +22,12 @@ impl Refusal {
         Self { shape: Box::new(shape), code }
     }
 
+    /// Refused for what it is, not for what it showed: there are no details.
+    #[must_use]
+    pub fn plain(message: &'static str) -> Self {
+        Self { shape: Box::new(ErrorShape::invalid(message)), code: "INVALID_REQUEST" }
+    }
+
     #[must_use]
     pub fn not_paired(code: &'static str, message: impl Into<String>) -> Self {
         let shape = ErrorShape::new(ErrorCode::NotPaired, message).with_details(json!({ "code": code }));
@@ -35,19 +43,12 @@ impl Refusal {
             .detail("recommendedNextStep", json!(next_step))
     }
 
-    /// Too many failures from this address.
+    /// It passes: the client may come back then.
     #[must_use]
-    pub fn rate_limited(retry_after_ms: u64) -> Self {
-        let mut refusal = Self::credential(
-            "AUTH_RATE_LIMITED",
-            "rate_limited",
-            "unauthorized: too many failed authentication attempts (retry later)".to_owned(),
-            "wait_then_retry",
-            false,
-        );
-        refusal.shape.retryable = Some(true);
-        refusal.shape.retry_after_ms = Some(retry_after_ms);
-        refusal
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.shape.retryable = Some(true);
+        self.shape.retry_after_ms = Some(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        self
     }
 
     /// The gateway itself could not decide.

@@ -113,15 +113,7 @@ mod tests {
     use super::*;
 
     fn settings(require: Require) -> Settings {
-        Settings {
-            mode: Mode::None,
-            allow_tailscale: true,
-            require,
-            capability: DEFAULT_CAPABILITY.to_owned(),
-            allowed_origins: Vec::new(),
-            handshake_timeout: std::time::Duration::from_secs(1),
-            max_unauthenticated_per_address: 1,
-        }
+        Settings { allow_tailscale: true, require, ..Settings::of(Mode::None) }
     }
 
     fn alice() -> WhoIs {

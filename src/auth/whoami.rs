@@ -5,9 +5,10 @@ use std::sync::PoisonError;
 use serde::Serialize;
 
 use super::caller::AuthMethod;
-use super::gatekeeper::Gatekeeper;
+use super::gatekeeper::{Bearer, Gatekeeper, tailnet_rights};
+use super::origin;
+use super::proxy::Vouched;
 use super::settings::Mode;
-use super::{credentials, origin};
 use crate::net::Peer;
 use crate::protocol::{Role, Scope};
 
@@ -15,7 +16,7 @@ use crate::protocol::{Role, Scope};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WhoAmI {
-    /// `tailnet`, `loopback` or `network`.
+    /// `tailnet`, `loopback`, `network` or `proxy`.
     pub path: &'static str,
     pub address: String,
     pub login: Option<String>,
@@ -30,38 +31,34 @@ pub struct WhoAmI {
     pub reason: String,
 }
 
-/// What the request's token turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bearer {
-    Missing,
-    Wrong,
-    Right(AuthMethod),
-    /// Not even looked at.
-    LockedOut,
-}
-
 impl Gatekeeper {
     /// Whether a request with this `Host` was meant for us. A page whose name was pointed at our address (DNS
     /// rebinding) could otherwise read who its visitor is.
     #[must_use]
     pub fn is_own_host(&self, host: Option<&str>) -> bool {
         let own_names = self.own_names.read().unwrap_or_else(PoisonError::into_inner);
-        origin::is_own_host(host, &self.settings.allowed_origins, &own_names)
+        origin::is_own_host(host, &self.settings().allowed_origins, &own_names)
     }
 
-    /// `bearer` is the token of the `Authorization` header, `proxied` whether headers of a proxy are on the request. A
-    /// wrong bearer is a failed attempt like any other.
-    pub async fn whoami(&self, peer: &Peer, bearer: Option<&str>, proxied: bool) -> WhoAmI {
+    /// `bearer` is the token of the `Authorization` header, `is_unattributable` whether a proxy stands between that does
+    /// not count. A wrong bearer is a failed attempt like any other.
+    pub async fn whoami(
+        &self,
+        peer: &Peer,
+        bearer: Option<&str>,
+        vouched: &Vouched,
+        is_unattributable: bool,
+    ) -> WhoAmI {
         let bearer = match bearer {
-            Some(bearer) => self.guess(peer, bearer).await,
+            Some(bearer) => self.judge_bearer(peer, bearer).await,
             None => Bearer::Missing,
         };
-        let (method, role, scopes, reason) = self.explain(peer, bearer, proxied);
+        let (method, role, scopes, reason) = self.explain(peer, bearer, vouched, is_unattributable);
         let whois = peer.whois();
         WhoAmI {
             path: peer.path(),
             address: peer.address().ip().to_canonical().to_string(),
-            login: whois.and_then(|whois| whois.login()).map(str::to_owned),
+            login: whois.and_then(|whois| whois.login()).or(vouched.user().ok()).map(str::to_owned),
             name: whois.and_then(|whois| match &whois.owner {
                 crate::net::Owner::User { display_name, .. } => Some(display_name.clone()),
                 crate::net::Owner::Tagged(_) => None,
@@ -76,45 +73,38 @@ impl Gatekeeper {
         }
     }
 
-    async fn guess(&self, peer: &Peer, bearer: &str) -> Bearer {
-        if self.is_locked_out(peer) {
-            return Bearer::LockedOut;
-        }
-        match credentials::bearer(&self.settings, bearer) {
-            Some(method) => Bearer::Right(method),
-            None => {
-                self.count_failure(peer).await;
-                Bearer::Wrong
-            }
-        }
-    }
-
     fn explain(
         &self,
         peer: &Peer,
         bearer: Bearer,
-        proxied: bool,
+        vouched: &Vouched,
+        is_unattributable: bool,
     ) -> (Option<AuthMethod>, Option<Role>, Vec<Scope>, String) {
+        let settings = self.settings();
         let refused = |reason: String| (None, None, Vec::new(), reason);
         let operator = |method, reason: String| (Some(method), Some(Role::Operator), Scope::ALL.to_vec(), reason);
-        if proxied && peer.whois().is_none() {
+        if is_unattributable {
             return refused("a proxy stands between us, and what it says of you does not count".to_owned());
         }
         if let Bearer::Right(method) = bearer {
             return operator(method, format!("the right gateway {}", method.as_str()));
         }
-        if let Some(rights) = self.tailnet_rights(peer) {
+        if let Some(rights) = tailnet_rights(peer, &settings) {
             return match (rights.is_empty(), rights.operator.is_empty()) {
                 (true, _) => refused(rights.reason),
                 (false, true) => (Some(AuthMethod::Tailscale), Some(Role::Node), Vec::new(), rights.reason),
                 (false, false) => (Some(AuthMethod::Tailscale), Some(Role::Operator), rights.operator, rights.reason),
             };
         }
-        match &self.settings.mode {
+        match &settings.mode {
             Mode::None if peer.is_loopback() => {
                 operator(AuthMethod::None, "gateway.auth.mode is \"none\" and you are on this machine".to_owned())
             }
             Mode::None => refused("gateway.auth.mode is \"none\", which is for this machine alone".to_owned()),
+            Mode::TrustedProxy(_) => match vouched.user() {
+                Ok(user) => operator(AuthMethod::TrustedProxy, format!("the trusted proxy names you as {user}")),
+                Err(_) => refused("gateway.auth.mode is \"trusted-proxy\", and no trusted proxy names you".to_owned()),
+            },
             mode if bearer == Bearer::Wrong => refused(format!("that is not the gateway {}", mode.name())),
             _ if bearer == Bearer::LockedOut => {
                 refused("too many failed attempts from this address; try again in a few minutes".to_owned())

@@ -104,6 +104,7 @@ async fn talk(
         nonce: &nonce,
         origin: headers.origin.as_deref(),
         host: headers.host.as_deref(),
+        vouched: &headers.vouched,
     };
     let admission = match gateway.gatekeeper.admit(attempt).await {
         Ok(admission) => admission,

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use super::{Gateway, http as routes, upgrade};
+use crate::net::forwarded::{self, Unattributable};
 use crate::net::{Listener, Peer, Stream};
 
 /// Streams of one listener at a time; the next wait in the kernel's queue.
@@ -50,12 +51,38 @@ pub async fn serve<L: Listener>(mut listener: L, gateway: Arc<Gateway>) -> io::R
     }
 }
 
+/// Once at a level that calls for a person: strangers shall not fill the log.
+fn warn_of_proxy(unattributable: &Unattributable) {
+    static FIRST: Once = Once::new();
+    let address = unattributable.0.address();
+    FIRST.call_once(|| {
+        tracing::warn!(
+            peer.addr = %address, "a proxy stands before the gateway; its requests are refused until \
+            gateway.trustedProxies names it and it says for whom it speaks"
+        );
+    });
+    tracing::debug!(peer.addr = %address, "a proxy stands before the caller");
+}
+
 async fn serve_stream(stream: Stream, peer: Peer, router: Router, gateway: Arc<Gateway>) {
     let (draining, stopped) = (gateway.shutdown.draining(), gateway.shutdown.stopped());
     let address = peer.address();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let (router, gateway, peer) = (router.clone(), Arc::clone(&gateway), peer.clone());
         async move {
+            // Whose request it is, as the socket and a trusted proxy have it.
+            let peer = match forwarded::attribute(peer, request.headers(), &gateway.gatekeeper.settings().proxies) {
+                Ok(peer) => peer,
+                Err(unattributable) => {
+                    warn_of_proxy(&unattributable);
+                    if upgrade::is_websocket(&request) {
+                        return Ok(routes::proxy::refusal());
+                    }
+                    let peer = unattributable.0.clone();
+                    request.extensions_mut().insert(unattributable);
+                    peer
+                }
+            };
             if upgrade::is_websocket(&request) {
                 return Ok::<_, Infallible>(upgrade::start(request, peer, gateway));
             }

@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Gateway, connection, http as routes};
+use crate::auth::Vouched;
 use crate::net::guard::Guard;
 use crate::net::{Peer, Stream};
 use crate::protocol::MAX_FRAME_BEFORE_AUTH;
@@ -19,6 +20,7 @@ use crate::protocol::MAX_FRAME_BEFORE_AUTH;
 pub(super) struct Headers {
     pub origin: Option<String>,
     pub host: Option<String>,
+    pub vouched: Vouched,
 }
 
 pub(super) fn is_websocket(request: &Request<Incoming>) -> bool {
@@ -28,10 +30,6 @@ pub(super) fn is_websocket(request: &Request<Incoming>) -> bool {
 
 /// Answers 101 and goes on with the connection in a task of its own.
 pub(super) fn start(mut request: Request<Incoming>, peer: Peer, gateway: Arc<Gateway>) -> Response {
-    if routes::proxy::is_foreign(&peer, request.headers()) {
-        tracing::warn!(peer.addr = %peer.address(), "refused: a proxy stands before the caller");
-        return routes::proxy::refusal();
-    }
     let Some(accept) = accept_key(request.headers()) else {
         return (StatusCode::BAD_REQUEST, "a WebSocket request needs version 13 and a key\n").into_response();
     };
@@ -39,9 +37,14 @@ pub(super) fn start(mut request: Request<Incoming>, peer: Peer, gateway: Arc<Gat
         tracing::warn!(peer.addr = %peer.address(), "refused: too many unauthenticated sockets");
         return (StatusCode::SERVICE_UNAVAILABLE, "Too many unauthenticated sockets").into_response();
     };
+    let text = |name| {
+        let value = routes::text(request.headers(), name)?.trim();
+        (!value.is_empty()).then(|| value.to_owned())
+    };
     let headers = Headers {
-        origin: routes::text(request.headers(), header::ORIGIN).map(str::to_owned),
-        host: routes::text(request.headers(), header::HOST).map(str::to_owned),
+        origin: text(header::ORIGIN),
+        host: text(header::HOST),
+        vouched: gateway.gatekeeper.vouched(&peer, request.headers()),
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let shutdown = gateway.shutdown.clone();

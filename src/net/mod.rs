@@ -1,10 +1,12 @@
 //! Streams and who is behind them.
 //!
 //! A [`Listener`] yields a [`Stream`] and its [`Peer`] in one value, so that nobody can hold a stream without knowing
-//! whose it is. Binding rules live in `bind`, size limits before authentication in `guard`. What a peer may do is
-//! decided in `auth`, never here. The tailnet's listener is in `tailnet`.
+//! whose it is. Binding rules live in `bind`, size limits before authentication in `guard`, what a trusted proxy's
+//! headers are worth in `forwarded`. What a peer may do is decided in `auth`, never here. The tailnet's listener is in
+//! `tailnet`.
 
 pub mod bind;
+pub mod forwarded;
 pub mod guard;
 mod limits;
 mod peer;

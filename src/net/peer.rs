@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 /// The other end of an accepted stream. A closed set: every `match` on it has to be thought through when a new way
-/// in is added. There is deliberately no constructor that takes a header.
+/// in is added. Headers name nobody: the one thing that is ever read from them is an address, from a proxy that the
+/// configuration trusts ([`super::forwarded`]).
 #[derive(Debug, Clone)]
 pub enum Peer {
     /// A process of this machine, by a loopback address.
@@ -17,13 +18,19 @@ pub enum Peer {
     /// A node of our tailnet, by WireGuard. `whois` is `None` when the control plane does not know the address
     /// (a subnet router without SNAT, a node removed a moment ago): such a caller has no identity.
     Tailnet { address: SocketAddr, whois: Option<Arc<WhoIs>> },
+    /// Somebody behind a proxy that the configuration trusts: the address that the proxy gives for them (port 0), and
+    /// the proxy's own. Never local, wherever the proxy stands.
+    Proxied { client: SocketAddr, proxy: SocketAddr },
 }
 
 impl Peer {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         match self {
-            Self::Loopback(address) | Self::Network(address) | Self::Tailnet { address, .. } => *address,
+            Self::Loopback(address)
+            | Self::Network(address)
+            | Self::Tailnet { address, .. }
+            | Self::Proxied { client: address, .. } => *address,
         }
     }
 
@@ -34,6 +41,7 @@ impl Peer {
             Self::Loopback(_) => "loopback",
             Self::Network(_) => "network",
             Self::Tailnet { .. } => "tailnet",
+            Self::Proxied { .. } => "proxy",
         }
     }
 
@@ -41,7 +49,7 @@ impl Peer {
     pub fn whois(&self) -> Option<&WhoIs> {
         match self {
             Self::Tailnet { whois, .. } => whois.as_deref(),
-            Self::Loopback(_) | Self::Network(_) => None,
+            Self::Loopback(_) | Self::Network(_) | Self::Proxied { .. } => None,
         }
     }
 

@@ -6,9 +6,7 @@ use super::super::layers::{Layers, Source};
 use super::super::raw::{AuthMode, Gateway, Require as RawRequire};
 use super::super::{ConfigError, Paths, issue, token};
 use super::{SecretOrigin, named};
-use crate::auth::{
-    DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_UNAUTHENTICATED, Mode, Require, Settings,
-};
+use crate::auth::{DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, Mode, Require, Settings};
 use crate::net::{self, bind::BindMode};
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
@@ -88,13 +86,12 @@ impl AccessDraft {
             }
         };
         let settings = Settings {
-            mode,
             allow_tailscale: self.allow_tailscale,
             require: self.require,
             capability: self.capability,
             allowed_origins: self.allowed_origins,
             handshake_timeout: self.handshake_timeout,
-            max_unauthenticated_per_address: DEFAULT_MAX_UNAUTHENTICATED,
+            ..Settings::of(mode)
         };
         Ok((settings, origin))
     }

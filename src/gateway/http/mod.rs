@@ -1,7 +1,7 @@
 //! Plain HTTP (protocol §9): probes, `/whoami`, and the Control UI for everything else.
 //!
 //! One file a family of routes. Here is only what all of them go through: the table of routes and the refusal of
-//! unknown proxies. How answers look is in `answer`, which forwarding headers count in `proxy`. WebSocket requests
+//! unknown proxies. How answers look is in `answer`, the refusal in `proxy`. WebSocket requests
 //! never come here: `upgrade` takes them before.
 
 mod answer;
@@ -13,14 +13,13 @@ mod whoami;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Extension, Request};
+use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::Gateway;
-use crate::net::Peer;
 
 /// The routes, `gateway` behind them.
 pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
@@ -30,20 +29,13 @@ pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/startup", get(probes::started).fallback(answer::only_read))
         .route("/startupz", get(probes::started).fallback(answer::only_read))
         .fallback(page::serve)
-        .layer(from_fn(refuse_unknown_proxies))
+        .layer(from_fn(proxy::refuse_unknown))
         // Whether the program lives, and who somebody is, may be asked through anything.
         .route("/health", get(probes::live).fallback(answer::only_read))
         .route("/healthz", get(probes::live).fallback(answer::only_read))
         .route("/whoami", get(whoami::answer).fallback(answer::only_read))
         .layer(from_fn(set_common_headers))
         .with_state(Arc::clone(gateway))
-}
-
-async fn refuse_unknown_proxies(Extension(peer): Extension<Peer>, request: Request, next: Next) -> Response {
-    if proxy::is_foreign(&peer, request.headers()) {
-        return proxy::refusal();
-    }
-    next.run(request).await
 }
 
 /// What no answer goes without; a route that knows better sets its own.

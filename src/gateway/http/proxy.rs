@@ -1,28 +1,28 @@
-//! Forwarding headers: which of them count, and the refusal of a proxy that nobody vouched for.
+//! The refusal of a proxy that nobody vouched for. Which headers count is decided in `net::forwarded`.
 
+use axum::extract::{Extension, Request};
+use axum::middleware::Next;
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use super::answer::error;
-use crate::net::Peer;
+use crate::net::forwarded::Unattributable;
 
-/// Whether a proxy left its marks. Its word about the caller does not count; that it stands there does: what comes
-/// through it is not the machine that the socket's address names.
-pub(in crate::gateway) fn is_proxied(headers: &HeaderMap) -> bool {
-    headers.keys().any(|name| {
-        let name = name.as_str();
-        name == "forwarded" || name == "x-real-ip" || name.starts_with("x-forwarded-") || name.starts_with("tailscale-")
-    })
+/// A layer over every route that would otherwise answer as to the proxy itself.
+pub(super) async fn refuse_unknown(
+    unattributable: Option<Extension<Unattributable>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    match unattributable {
+        Some(_) => refusal(),
+        None => next.run(request).await,
+    }
 }
 
-/// On the tailnet such headers are noise: WireGuard names the peer. Elsewhere they mean that the peer is a proxy.
-pub(in crate::gateway) fn is_foreign(peer: &Peer, headers: &HeaderMap) -> bool {
-    !matches!(peer, Peer::Tailnet { .. }) && is_proxied(headers)
-}
-
-/// OpenClaw's answer in that case (protocol §3, "Locality / proxies").
+/// OpenClaw's answer where nobody knows for whom a proxy speaks (protocol §3, "Locality / proxies").
 pub(in crate::gateway) fn refusal() -> Response {
-    let message = "Proxy client attribution is required. This gateway does not take a proxy's word for who is \
-                   calling: connect to it directly, or over its tailnet.";
+    let message = "Proxy client attribution is required. Configure gateway.trustedProxies narrowly and make the proxy \
+                   overwrite or safely rebuild forwarded client headers.";
     error(StatusCode::FORBIDDEN, "proxy_attribution_required", message)
 }

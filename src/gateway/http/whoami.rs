@@ -8,13 +8,15 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode, header};
 
 use super::answer::{error, no_store};
-use super::{proxy, text};
+use super::text;
 use crate::gateway::Gateway;
 use crate::net::Peer;
+use crate::net::forwarded::Unattributable;
 
 pub(super) async fn answer(
     State(gateway): State<Arc<Gateway>>,
     Extension(peer): Extension<Peer>,
+    unattributable: Option<Extension<Unattributable>>,
     headers: HeaderMap,
 ) -> Response {
     let host = text(&headers, header::HOST);
@@ -22,7 +24,8 @@ pub(super) async fn answer(
         return misdirected(host.unwrap_or_default());
     }
     let bearer = text(&headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    let answer = gateway.gatekeeper.whoami(&peer, bearer.map(str::trim), proxy::is_proxied(&headers)).await;
+    let vouched = gateway.gatekeeper.vouched(&peer, &headers);
+    let answer = gateway.gatekeeper.whoami(&peer, bearer.map(str::trim), &vouched, unattributable.is_some()).await;
     no_store(Json(answer))
 }
 
