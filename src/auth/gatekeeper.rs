@@ -128,6 +128,11 @@ impl Gatekeeper {
         Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// From the next decision on these hold. Who is in already stays.
+    pub fn apply(&self, settings: Settings) {
+        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
     /// What the proxy in front of a request says of its user, where the mode asks one.
     #[must_use]
     pub fn vouched(&self, peer: &Peer, headers: &HeaderMap) -> Vouched {

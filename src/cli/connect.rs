@@ -51,11 +51,7 @@ impl ConnectArgs {
             ))
             .into());
         }
-        let device = if url.is_loopback() {
-            None
-        } else {
-            Some(Arc::new(Device::read_or_create(&context.paths()?.device_identity())?))
-        };
+        let device = if url.is_loopback() { None } else { Some(device(context)?) };
         Ok(Destination { url, credentials, timeout, device })
     }
 
@@ -66,13 +62,15 @@ impl ConnectArgs {
         let credentials = if given.is_empty() {
             let secret = draft.secret()?;
             match draft.access.mode_name() {
-                "password" => Credentials { token: None, password: secret },
+                "password" | "trusted-proxy" => Credentials { token: None, password: secret },
                 _ => Credentials { token: secret, password: None },
             }
         } else {
             given
         };
-        Ok(Destination { url, credentials, timeout, device: None })
+        // Where no secret is asked for, a device is what tells this person from anybody else's program.
+        let device = if credentials.is_empty() { Some(device(context)?) } else { None };
+        Ok(Destination { url, credentials, timeout, device })
     }
 
     fn given(&self) -> Credentials {
@@ -80,6 +78,10 @@ impl ConnectArgs {
             |text: &Option<String>| text.as_deref().filter(|text| !text.is_empty()).map(str::to_owned).map(Secret::new);
         Credentials { token: secret(&self.token), password: secret(&self.password) }
     }
+}
+
+fn device(context: &Context) -> anyhow::Result<Arc<Device>> {
+    Ok(Arc::new(Device::read_or_create(&context.paths()?.device_identity())?))
 }
 
 impl Destination {

@@ -27,6 +27,8 @@ pub(super) struct Gateway {
     pub(super) custom_bind_host: Option<String>,
     pub(super) handshake_timeout_ms: Option<u64>,
     pub(super) auth: Auth,
+    pub(super) trusted_proxies: Vec<String>,
+    pub(super) allow_real_ip_fallback: bool,
     pub(super) tailscale: Tailscale,
     pub(super) control_ui: ControlUi,
 }
@@ -57,14 +59,35 @@ pub(super) struct Auth {
     pub(super) password: Option<Secret<String>>,
     pub(super) allow_tailscale: Option<bool>,
     pub(super) tailscale: AuthTailscale,
+    pub(super) trusted_proxy: TrustedProxy,
+    pub(super) rate_limit: RateLimit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub(super) enum AuthMode {
     None,
     Token,
     Password,
+    TrustedProxy,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct TrustedProxy {
+    pub(super) user_header: Option<String>,
+    pub(super) required_headers: Vec<String>,
+    pub(super) allow_users: Vec<String>,
+    pub(super) allow_loopback: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct RateLimit {
+    pub(super) max_attempts: Option<usize>,
+    pub(super) window_ms: Option<u64>,
+    pub(super) lockout_ms: Option<u64>,
+    pub(super) exempt_loopback: Option<bool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -117,6 +140,7 @@ pub(super) enum TailscaleMode {
 pub(super) struct ControlUi {
     pub(super) enabled: Option<bool>,
     pub(super) allowed_origins: Vec<String>,
+    pub(super) dangerously_allow_host_header_origin_fallback: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

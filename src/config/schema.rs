@@ -101,19 +101,48 @@ const GATEWAY: &[Field] = &[
     key("handshakeTimeoutMs", Kind::Integer { least: 100, most: 600_000 }, "15000")
         .live("How long a client may take from connecting to a finished handshake."),
     key("auth", Kind::Table(AUTH), "{ mode: \"token\" }").live("What callers have to show."),
+    key("trustedProxies", Kind::TextList, "[\"192.0.2.1\", \"10.0.0.0/8\"]")
+        .live("Addresses and networks of proxies whose X-Forwarded-For says where a request comes from."),
+    key("allowRealIpFallback", Kind::Flag, "false")
+        .live("Whether X-Real-IP counts where a trusted proxy sends no X-Forwarded-For."),
     key("tailscale", Kind::Table(TAILSCALE), "{ node: \"embedded\" }").live("The gateway's own place in a tailnet."),
     key("controlUi", Kind::Table(CONTROL_UI), "{ enabled: true }").live("The web page that the gateway serves."),
 ];
 
 const AUTH: &[Field] = &[
-    key("mode", Kind::Choice(&["none", "token", "password"]), "\"token\"")
-        .live("Which shared secret callers show; without it, the one that is set decides."),
+    key("mode", Kind::Choice(&["none", "token", "password", "trusted-proxy"]), "\"token\"").live(
+        "What callers show: a shared secret, or a trusted proxy's word. Without it, the secret that is set decides.",
+    ),
     key("token", Kind::Secret, "\"${GATEWAY_TOKEN}\"").live("The shared secret of mode \"token\"."),
     key("password", Kind::Secret, "\"${GATEWAY_PASSWORD}\"").live("The shared secret of mode \"password\"."),
     key("allowTailscale", Kind::Flag, "true")
         .live("Whether a caller's tailnet identity is enough, without the shared secret."),
+    key("trustedProxy", Kind::Table(TRUSTED_PROXY), "{ userHeader: \"x-forwarded-user\" }")
+        .live("Where a proxy has asked for a login: whose word counts, in mode \"trusted-proxy\"."),
+    key("rateLimit", Kind::Table(RATE_LIMIT), "{ maxAttempts: 10 }").live("When wrong guesses lock their sender out."),
     key("tailscale", Kind::Table(AUTH_TAILSCALE), "{ require: \"login\" }")
         .live("What a tailnet identity has to have."),
+];
+
+const TRUSTED_PROXY: &[Field] = &[
+    key("userHeader", Kind::Text, "\"x-forwarded-user\"")
+        .live("The header in which the proxy names the user; it has to overwrite what the client sends there."),
+    key("requiredHeaders", Kind::TextList, "[\"x-forwarded-proto\"]")
+        .live("Headers that have to be there for the proxy's word to count."),
+    key("allowUsers", Kind::TextList, "[\"alice@example.com\"]")
+        .live("The users who may come in; without it, everyone whom the proxy names."),
+    key("allowLoopback", Kind::Flag, "false")
+        .live("Whether a proxy on this machine is believed; then every program here can claim to be anybody."),
+];
+
+const RATE_LIMIT: &[Field] = &[
+    key("maxAttempts", Kind::Integer { least: 1, most: 1_000 }, "10")
+        .live("So many failures within the window lock their sender out."),
+    key("windowMs", Kind::Integer { least: 1_000, most: 86_400_000 }, "60000")
+        .live("How long a failure counts, in milliseconds."),
+    key("lockoutMs", Kind::Integer { least: 1_000, most: 86_400_000 }, "300000")
+        .live("How long a lockout lasts, in milliseconds."),
+    key("exemptLoopback", Kind::Flag, "true").live("Whether this machine is only slowed down, and never locked out."),
 ];
 
 const AUTH_TAILSCALE: &[Field] = &[
@@ -142,6 +171,8 @@ const CONTROL_UI: &[Field] = &[
     key("enabled", Kind::Flag, "true").restart("Whether the page is served."),
     key("allowedOrigins", Kind::TextList, "[\"https://control.example.com\"]")
         .live("Origins of other pages that may connect."),
+    key("dangerouslyAllowHostHeaderOriginFallback", Kind::Flag, "false")
+        .live("Whether any page may connect whose origin is the Host it asks for; opens the door to DNS rebinding."),
 ];
 
 const LOGGING: &[Field] =

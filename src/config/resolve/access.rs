@@ -1,29 +1,33 @@
-//! `gateway.auth.*`: the shared secret, and whether a tailnet identity is enough.
+//! `gateway.auth.*` and who stands before the gateway: the shared secret or the proxy's word, and whether a tailnet
+//! identity is enough.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use super::super::layers::{Layers, Source};
-use super::super::raw::{AuthMode, Gateway, Require as RawRequire};
+use super::super::raw::{AuthMode, Gateway, RateLimit as RawRateLimit, Require as RawRequire};
 use super::super::{ConfigError, Paths, issue, token};
 use super::{SecretOrigin, named};
-use crate::auth::{DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, Mode, Require, Settings};
-use crate::net::{self, bind::BindMode};
+use crate::auth::{DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, Mode, RateLimit, Require, Settings, TrustedProxy};
+use crate::net;
+use crate::net::bind::BindMode;
+use crate::net::forwarded::Proxies;
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
 
 const MODE: &str = "gateway.auth.mode";
 const TOKEN: &str = "gateway.auth.token";
 const PASSWORD: &str = "gateway.auth.password";
+const TRUSTED_PROXIES: &str = "gateway.trustedProxies";
 
 /// Who may come in, the shared secret possibly still to be made.
 #[derive(Debug)]
 pub struct AccessDraft {
     plan: Plan,
-    allow_tailscale: bool,
-    require: Require,
-    capability: String,
-    allowed_origins: Vec<String>,
-    handshake_timeout: Duration,
+    /// All but the mode, which the plan becomes.
+    rest: Settings,
 }
 
 #[derive(Debug)]
@@ -33,27 +37,31 @@ enum Plan {
     Password(Secret<String>, SecretOrigin),
     /// Nobody configured a secret: the one in the token file, or a new one.
     GeneratedToken,
+    /// The origin is of its password for this machine.
+    TrustedProxy(TrustedProxy, SecretOrigin),
 }
 
 impl AccessDraft {
-    /// `none`, `token` or `password`.
+    /// `none`, `token`, `password` or `trusted-proxy`.
     #[must_use]
     pub const fn mode_name(&self) -> &'static str {
         match self.plan {
             Plan::None => "none",
             Plan::Token(..) | Plan::GeneratedToken => "token",
             Plan::Password(..) => "password",
+            Plan::TrustedProxy(..) => "trusted-proxy",
         }
     }
 
     #[must_use]
     pub const fn allows_tailscale(&self) -> bool {
-        self.allow_tailscale
+        self.rest.allow_tailscale
     }
 
     pub(super) const fn configured(&self) -> Option<&Secret<String>> {
         match &self.plan {
             Plan::Token(secret, _) | Plan::Password(secret, _) => Some(secret),
+            Plan::TrustedProxy(proxy, _) => proxy.password.as_ref(),
             Plan::None | Plan::GeneratedToken => None,
         }
     }
@@ -71,6 +79,7 @@ impl AccessDraft {
             Plan::None => (Mode::None, SecretOrigin::None),
             Plan::Token(secret, origin) => (Mode::Token(secret), origin),
             Plan::Password(secret, origin) => (Mode::Password(secret), origin),
+            Plan::TrustedProxy(proxy, origin) => (Mode::TrustedProxy(proxy), origin),
             Plan::GeneratedToken => {
                 let path = paths.token_file();
                 let shown = path.display().to_string();
@@ -85,14 +94,7 @@ impl AccessDraft {
                 (Mode::Token(stored.token), SecretOrigin::TokenFile(path))
             }
         };
-        let settings = Settings {
-            allow_tailscale: self.allow_tailscale,
-            require: self.require,
-            capability: self.capability,
-            allowed_origins: self.allowed_origins,
-            handshake_timeout: self.handshake_timeout,
-            ..Settings::of(mode)
-        };
+        let settings = Settings { mode, ..self.rest };
         Ok((settings, origin))
     }
 }
@@ -106,8 +108,9 @@ pub(super) fn resolve(
 ) -> AccessDraft {
     let plan = plan(gateway, layers, issues);
     let auth = &gateway.auth;
-    // As OpenClaw has it: a password is a decision against coming in without one.
-    let allow_tailscale = auth.allow_tailscale.unwrap_or(has_node && !matches!(plan, Plan::Password(..)));
+    // As OpenClaw has it: a password or a proxy is a decision against coming in without it.
+    let is_decided = matches!(plan, Plan::Password(..) | Plan::TrustedProxy(..));
+    let allow_tailscale = auth.allow_tailscale.unwrap_or(has_node && !is_decided);
     // Over the tailnet an identity is as good as a secret.
     let is_open = match bind.mode {
         BindMode::Tailnet => !allow_tailscale,
@@ -118,17 +121,21 @@ pub(super) fn resolve(
         let problem = "\"none\" would let in everybody who can reach this address";
         issues.push(named(layers, MODE, format!("{problem}: {fix}")));
     }
-    AccessDraft {
+    let rest = Settings {
         allow_tailscale,
-        plan,
         require: match auth.tailscale.require {
             RawRequire::Login => Require::Login,
             RawRequire::Grant => Require::Grant,
         },
         capability: auth.tailscale.capability.clone().unwrap_or_else(|| DEFAULT_CAPABILITY.to_owned()),
         allowed_origins: allowed_origins(gateway, issues),
+        host_header_fallback: gateway.control_ui.dangerously_allow_host_header_origin_fallback,
+        proxies: Proxies { trusted: trusted_proxies(gateway, issues), accept_real_ip: gateway.allow_real_ip_fallback },
+        rate_limit: rate_limit(&auth.rate_limit),
         handshake_timeout: gateway.handshake_timeout_ms.map_or(DEFAULT_HANDSHAKE_TIMEOUT, Duration::from_millis),
-    }
+        ..Settings::of(Mode::None)
+    };
+    AccessDraft { plan, rest }
 }
 
 fn plan(gateway: &Gateway, layers: &Layers, issues: &mut Vec<Issue>) -> Plan {
@@ -139,6 +146,7 @@ fn plan(gateway: &Gateway, layers: &Layers, issues: &mut Vec<Issue>) -> Plan {
             Some(token) => Plan::Token(token.clone(), origin(layers, TOKEN)),
             None => Plan::GeneratedToken,
         },
+        AuthMode::TrustedProxy => trusted_proxy(gateway, layers, issues),
         AuthMode::Password => match &auth.password {
             Some(password) => Plan::Password(password.clone(), origin(layers, PASSWORD)),
             None => {
@@ -147,6 +155,71 @@ fn plan(gateway: &Gateway, layers: &Layers, issues: &mut Vec<Issue>) -> Plan {
                 Plan::GeneratedToken
             }
         },
+    }
+}
+
+/// The proxy's word counts for everything, so a rule that is missing here is a mistake and no default.
+fn trusted_proxy(gateway: &Gateway, layers: &Layers, issues: &mut Vec<Issue>) -> Plan {
+    let (auth, raw) = (&gateway.auth, &gateway.auth.trusted_proxy);
+    let because = format!("because {} is \"trusted-proxy\"", layers.name(MODE));
+    if gateway.trusted_proxies.is_empty() {
+        let fix = "list the addresses of your proxies, as in [\"192.0.2.1\"]";
+        issues.push(issue(TRUSTED_PROXIES, format!("is needed {because}: {fix}")));
+    }
+    if auth.token.is_some() {
+        let fix = "remove it, or choose the mode \"token\"";
+        issues.push(named(layers, TOKEN, format!("cannot be set {because}: {fix}")));
+    }
+    let name = "gateway.auth.trustedProxy.userHeader";
+    match &raw.user_header {
+        None => {
+            let fix = "name the header that your proxy fills in, as in \"x-forwarded-user\"";
+            issues.push(issue(name, format!("is needed {because}: {fix}")));
+        }
+        Some(header) => header_name(header, name, issues),
+    }
+    for header in &raw.required_headers {
+        header_name(header, "gateway.auth.trustedProxy.requiredHeaders", issues);
+    }
+    let proxy = TrustedProxy {
+        user_header: raw.user_header.clone().unwrap_or_default(),
+        required_headers: raw.required_headers.clone(),
+        allow_users: raw.allow_users.clone(),
+        allow_loopback: raw.allow_loopback,
+        password: auth.password.clone(),
+    };
+    let origin = if proxy.password.is_some() { origin(layers, PASSWORD) } else { SecretOrigin::None };
+    Plan::TrustedProxy(proxy, origin)
+}
+
+fn header_name(name: &str, key: &str, issues: &mut Vec<Issue>) {
+    if http::HeaderName::try_from(name).is_err() {
+        issues.push(issue(key, format!("{name:?} is no name of a header: write it as in \"x-forwarded-user\"")));
+    }
+}
+
+fn trusted_proxies(gateway: &Gateway, issues: &mut Vec<Issue>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    for entry in &gateway.trusted_proxies {
+        let text = entry.trim();
+        match text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(|address| address.to_canonical().into())) {
+            Ok(network) => networks.push(network),
+            Err(_) => {
+                let fix = "write \"192.0.2.1\" or \"10.0.0.0/8\"";
+                issues.push(issue(TRUSTED_PROXIES, format!("{entry:?} is no address and no network: {fix}")));
+            }
+        }
+    }
+    networks
+}
+
+fn rate_limit(raw: &RawRateLimit) -> RateLimit {
+    let default = RateLimit::default();
+    RateLimit {
+        max_attempts: raw.max_attempts.unwrap_or(default.max_attempts),
+        window: raw.window_ms.map_or(default.window, Duration::from_millis),
+        lockout: raw.lockout_ms.map_or(default.lockout, Duration::from_millis),
+        exempt_loopback: raw.exempt_loopback.unwrap_or(default.exempt_loopback),
     }
 }
 

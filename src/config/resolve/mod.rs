@@ -40,7 +40,7 @@ pub struct Resolved {
 /// Where the shared secret came from. A printed link may carry only one that the gateway made itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretOrigin {
-    /// Authentication is off.
+    /// There is none: authentication is off, or a proxy's.
     None,
     /// The flag's name.
     Flag(&'static str),

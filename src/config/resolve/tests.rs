@@ -118,6 +118,32 @@ fn exposed_without_auth_is_refused_and_says_what_to_do() {
 }
 
 #[test]
+fn a_trusted_proxy_has_to_be_described_whole() {
+    let mistakes = Case::new(
+        r#"{ gateway: { trustedProxies: ["10.0.0.0/8", "proxy.example.com"],
+             auth: { mode: "trusted-proxy", token: "t", trustedProxy: { requiredHeaders: ["no header"] } } } }"#,
+    )
+    .mistakes();
+    for named in [
+        "gateway.trustedProxies",
+        "gateway.auth.token",
+        "gateway.auth.trustedProxy.userHeader",
+        "gateway.auth.trustedProxy.requiredHeaders",
+    ] {
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with(named)), "{named} in {mistakes:#?}");
+    }
+    let case = Case::new(
+        r#"{ gateway: { bind: "lan", trustedProxies: ["10.0.0.0/8", " ::ffff:192.0.2.1 "],
+             auth: { mode: "trusted-proxy", password: "p", trustedProxy: { userHeader: "X-User" } } } }"#,
+    );
+    let auth = case.resolved().auth;
+    let Mode::TrustedProxy(proxy) = auth.mode else { panic!("a proxy") };
+    assert!(proxy.user_header == "X-User" && proxy.password.is_some() && !proxy.allow_loopback);
+    assert!(auth.proxies.trusts("192.0.2.1".parse().unwrap()) && !auth.proxies.trusts("192.0.2.2".parse().unwrap()));
+    assert!(!auth.allow_tailscale);
+}
+
+#[test]
 fn the_node_starts_only_when_asked_for() {
     for asks in [
         r#"{ gateway: { bind: "tailnet" } }"#,
