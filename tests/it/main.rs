@@ -14,5 +14,6 @@ mod harness;
 mod hostile;
 mod http;
 mod identity;
+mod matrix;
 mod openclaw_cli;
 mod system;
