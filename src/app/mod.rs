@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::agent::Agent;
 use crate::auth::{Gatekeeper, OwnNames};
-use crate::automation::Heartbeats;
+use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
 use crate::clock::now_ms;
 use crate::config::Resolved;
@@ -126,6 +126,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let connections = Arc::new(AtomicUsize::new(0));
     let (tailnet_view, tailnet) = watch::channel(None);
     let heartbeats = Heartbeats::open(agent.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
+    let cron = Cron::open(agent.clone(), heartbeats.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let system = System::new(agent.clone(), sessions.clone(), heartbeats.clone(), tailnet, Arc::clone(&connections));
     let presence = Presence::new(own_presence(addresses));
     let services = Services {
@@ -134,6 +135,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         system: system.clone(),
         presence: presence.clone(),
         heartbeats,
+        cron,
         bus: bus.clone(),
         port: resolved.bind.port,
         database: database.clone(),

@@ -35,6 +35,7 @@ pub fn methods() -> impl Iterator<Item = &'static Facts> {
         super::channels::METHODS,
         super::chat::METHODS,
         super::config::METHODS,
+        super::cron::METHODS,
         super::logs::METHODS,
         super::models::METHODS,
         super::nodes::METHODS,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::access::Scope;
 use super::agents::AgentEvent;
 use super::chat::{ChatEvent, ChatState};
+use super::cron::CronEvent;
 use super::handshake::StateVersion;
 use super::presence::PresenceEntry;
 use super::sessions;
@@ -24,6 +25,7 @@ pub enum Event {
     SessionsChanged(Box<sessions::Changed>),
     SessionMessage(Box<sessions::Message>),
     Heartbeat(Box<Heartbeat>),
+    Cron(Box<CronEvent>),
     PrefsChanged(PrefsChanged),
     VoicewakeChanged(Triggers),
 }
@@ -42,7 +44,7 @@ pub enum Audience {
 
 impl Event {
     /// The names in `hello-ok`.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "connect.challenge",
         "tick",
         "presence",
@@ -53,6 +55,7 @@ impl Event {
         "sessions.changed",
         "session.message",
         "heartbeat",
+        "cron",
         "users.prefs.changed",
         "voicewake.changed",
     ];
@@ -69,6 +72,7 @@ impl Event {
             Self::SessionsChanged(_) => "sessions.changed",
             Self::SessionMessage(_) => "session.message",
             Self::Heartbeat(_) => "heartbeat",
+            Self::Cron(_) => "cron",
             Self::PrefsChanged(_) => "users.prefs.changed",
             Self::VoicewakeChanged(_) => "voicewake.changed",
         }
@@ -84,6 +88,7 @@ impl Event {
             | Self::Agent(_)
             | Self::SessionsChanged(_)
             | Self::SessionMessage(_)
+            | Self::Cron(_)
             | Self::PrefsChanged(_)
             | Self::VoicewakeChanged(_) => Some(Scope::Read),
         }
@@ -108,6 +113,7 @@ impl Event {
             Self::Shutdown { .. }
             | Self::SessionsChanged(_)
             | Self::SessionMessage(_)
+            | Self::Cron(_)
             | Self::PrefsChanged(_)
             | Self::VoicewakeChanged(_) => false,
         }
@@ -130,6 +136,7 @@ impl Event {
             Self::SessionsChanged(changed) => (to_json(changed)?, None),
             Self::SessionMessage(message) => (to_json(message)?, None),
             Self::Heartbeat(heartbeat) => (to_json(heartbeat)?, None),
+            Self::Cron(event) => (to_json(event)?, None),
             Self::PrefsChanged(changed) => (to_json(changed)?, None),
             Self::VoicewakeChanged(triggers) => (to_json(triggers)?, None),
         };

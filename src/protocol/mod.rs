@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod channels;
 pub mod chat;
 pub mod config;
+pub mod cron;
 pub mod error;
 pub mod event;
 pub mod frame;

@@ -35,6 +35,12 @@ impl From<automation::Error> for ErrorShape {
     fn from(error: automation::Error) -> Self {
         match error {
             automation::Error::Store(error) => error.into(),
+            // With OpenClaw's own prefix, which is its way of showing such an error.
+            automation::Error::UnknownAgent(_) => Self::new(ErrorCode::Unavailable, format!("Error: {error}")),
+            automation::Error::Invalid(_)
+            | automation::Error::Schedule(_)
+            | automation::Error::UnknownJob(_)
+            | automation::Error::TooManyJobs => Self::invalid(error.to_string()),
         }
     }
 }

@@ -7,6 +7,7 @@ mod agents;
 mod channels;
 mod chat;
 mod config;
+mod cron;
 mod error;
 mod logs;
 mod machine;
@@ -30,7 +31,7 @@ pub use table::{Answer, Dispatch, Table};
 
 use crate::agent::Agent;
 use crate::auth::Caller;
-use crate::automation::Heartbeats;
+use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
 use crate::config::Paths;
 use serde_json::json;
@@ -110,6 +111,7 @@ pub struct Services {
     pub system: System,
     pub presence: Presence,
     pub heartbeats: Heartbeats,
+    pub cron: Cron,
     pub bus: Bus,
     pub port: u16,
     pub database: Database,
@@ -138,6 +140,7 @@ impl Services {
         let agent_id = self.agent.settings().agent_id.clone();
         let waking = wake::Waking { heartbeats: self.heartbeats, presence: self.presence, bus: self.bus, agent_id };
         wake::register(&mut table, &waking);
+        cron::register(&mut table, &self.cron, self.paths.database().display().to_string());
         table
     }
 }

@@ -1,7 +1,7 @@
 //! `wake`, `system-event`, `set-heartbeats`, `last-heartbeat`.
 
 use super::{Context, Presence, Table};
-use crate::automation::Heartbeats;
+use crate::automation::{self, Heartbeats};
 use crate::bus::Bus;
 use crate::clock::now_ms;
 use crate::protocol::presence::PresenceEntry;
@@ -9,7 +9,7 @@ use crate::protocol::wake::{
     Heartbeat, LastHeartbeat, OkReply, SetHeartbeats, SetHeartbeatsParams, SetHeartbeatsReply, SystemEvent,
     SystemEventParams, Wake, WakeMode, WakeParams,
 };
-use crate::protocol::{ErrorCode, ErrorShape, NoParams};
+use crate::protocol::{ErrorShape, NoParams};
 use crate::sessions::SessionKey;
 
 /// Longest text of an event, in bytes.
@@ -42,8 +42,7 @@ async fn wake(waking: Waking, _: Context, params: WakeParams) -> Result<OkReply,
         None => SessionKey::main_of(params.agent_id.as_deref().unwrap_or(&waking.agent_id)),
     };
     if key.agent() != waking.agent_id {
-        let message = format!("Error: cron job agent is unavailable: {}", key.agent());
-        return Err(ErrorShape::new(ErrorCode::Unavailable, message));
+        return Err(automation::Error::UnknownAgent(key.agent().to_owned()).into());
     }
     waking.heartbeats.queue(&key, text).await?;
     if params.mode == WakeMode::Now {

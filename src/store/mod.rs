@@ -5,6 +5,7 @@
 //! wrote survives a kill and a power cut.
 
 mod conversations;
+mod cron;
 mod devices;
 mod files;
 mod identity;
@@ -21,6 +22,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 pub use conversations::{
     Acceptance, MessageFilter, NewInput, RunEnd, RunStatus, SessionFilter, StoredMessage, StoredRun, StoredSession,
 };
+pub use cron::{BegunRun, StoredJob};
 pub use devices::{DeviceRecord, DeviceRole, NewDevice};
 pub use files::{create_private_file, create_private_folder, lock_folder, write_private_file};
 pub use identity::GatewayIdentity;
