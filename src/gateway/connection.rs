@@ -62,7 +62,7 @@ pub(super) async fn run(stream: Guard<Stream>, peer: Peer, headers: Headers, slo
             Connection::open(id.into(), peer, welcomed, gateway).talk(socket).await;
         }
         Err(Failed::Close(frame)) => close(socket, frame).await,
-        Err(Failed::Gone) => {}
+        Err(Failed::Gone) => part(socket).await,
     }
 }
 
@@ -116,8 +116,9 @@ impl Connection {
         );
         let end = self.exchange(&mut socket).await;
         drop(membership);
-        if let Some(frame) = end {
-            close(socket, frame).await;
+        match end {
+            Some(frame) => close(socket, frame).await,
+            None => part(socket).await,
         }
     }
 
@@ -356,6 +357,11 @@ async fn send(socket: &mut Socket, message: Message) -> ControlFlow<Option<Close
         Ok(Ok(())) => ControlFlow::Continue(()),
         _ => ControlFlow::Break(None),
     }
+}
+
+/// Answers the peer's close frame, if it sent one: without the answer it would take the end for a break (RFC 6455 §5.5.1).
+async fn part(mut socket: Socket) {
+    let _ = tokio::time::timeout(CLOSE_GRACE, socket.flush()).await;
 }
 
 /// Says why, then lets the peer read it.
