@@ -1,60 +1,128 @@
-// Talks to a gateway with the published client library and prints one JSON object that tells what happened.
-// Arguments: the URL, the token (empty for none) and the message to send.
-import { randomUUID } from "node:crypto";
+// Drives OpenClaw's published client library for the integration tests: one JSON command a line on stdin, one JSON
+// answer a line on stdout, in order. The program holds one device key and one store of device tokens, as a host of the
+// library does; `open` makes a new client with them.
+import { createHash, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
+import { createInterface } from "node:readline";
 import { GatewayClient } from "@openclaw/gateway-client";
 
-const [url, token, message] = process.argv.slice(2);
-const report = { events: [], gaps: [], deltas: [] };
-const runs = new Map();
+const PATIENCE_MS = 20_000;
 
-const until = (runId) => {
-  if (!runs.has(runId)) runs.set(runId, Promise.withResolvers());
-  return runs.get(runId).promise;
+const answer = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+const told = ({ name, message, gatewayCode, details, retryable, retryAfterMs }) =>
+  ({ name, message, gatewayCode, details, retryable, retryAfterMs });
+
+// What the library reported and nobody has asked for yet, oldest first, and who waits for it.
+const reports = [];
+const waiting = [];
+const report = (kind, what) => {
+  const entry = { kind, ...what };
+  const at = waiting.findIndex((waiter) => waiter.fits(entry));
+  if (at < 0) reports.push(entry);
+  else waiting.splice(at, 1)[0].resolve(entry);
 };
 
-const hello = Promise.withResolvers();
-const client = new GatewayClient({
-  url,
-  ...(token ? { token } : {}),
-  scopes: ["operator.admin"],
-  onHelloOk: hello.resolve,
-  onConnectError: hello.reject,
-  onGap: (gap) => report.gaps.push(gap),
-  onEvent: (event) => {
-    report.events.push({ event: event.event, seq: event.seq ?? null });
-    if (event.event !== "chat") return;
-    const { runId, state, deltaText, message: said } = event.payload;
-    if (state === "delta") report.deltas.push({ runId, deltaText, text: textOf(said) });
-    if (["final", "aborted", "error"].includes(state)) {
-      until(runId);
-      runs.get(runId).resolve({ state, text: textOf(said) });
-    }
-  },
-});
-
-const textOf = (said) => (said?.content ?? []).map((part) => part.text ?? "").join("");
-
-try {
-  client.start();
-  const { protocol, auth, server } = await hello.promise;
-  report.hello = { protocol, auth, server };
-  report.health = await client.request("health");
-  const runId = randomUUID();
-  report.sent = await client.request("chat.send", { sessionKey: "main", message, idempotencyKey: runId });
-  report.runId = runId;
-  report.final = await until(runId);
-  report.history = await client.request("chat.history", { sessionKey: "main" });
-  const answers = [];
-  const turn = { message, agentId: "main", deliver: false, timeout: 60, idempotencyKey: randomUUID() };
-  const last = await client.request("agent", turn, {
-    expectFinal: true,
-    timeoutMs: 60_000,
-    onAccepted: (payload) => answers.push(payload),
+const next = ({ kind, event, where = {} }) => {
+  const fits = (entry) =>
+    entry.kind === kind &&
+    (event === undefined || entry.event === event) &&
+    Object.entries(where).every(([name, value]) => entry.payload?.[name] === value);
+  const at = reports.findIndex(fits);
+  if (at >= 0) return reports.splice(at, 1)[0];
+  return new Promise((resolve, reject) => {
+    const waiter = { fits, resolve };
+    waiting.push(waiter);
+    setTimeout(() => {
+      if (!waiting.includes(waiter)) return;
+      waiting.splice(waiting.indexOf(waiter), 1);
+      reject(new Error(`nothing came that fits; waiting to be read: ${reports.map((entry) => entry.event ?? entry.kind)}`));
+    }, PATIENCE_MS);
   });
-  report.agent = { accepted: answers, final: last };
-  report.waited = await client.request("agent.wait", { runId: last.runId, timeoutMs: 5000 });
-} catch (error) {
-  report.error = { message: String(error?.message ?? error), code: error?.gatewayCode, details: error?.details };
+};
+
+const rawKey = (pem) => createPublicKey(pem).export({ format: "jwk" }).x;
+const newIdentity = () => {
+  const pair = generateKeyPairSync("ed25519", {
+    publicKeyEncoding: { type: "spki", format: "pem" },
+    privateKeyEncoding: { type: "pkcs8", format: "pem" },
+  });
+  const deviceId = createHash("sha256").update(Buffer.from(rawKey(pair.publicKey), "base64url")).digest("hex");
+  return { deviceId, publicKeyPem: pair.publicKey, privateKeyPem: pair.privateKey };
+};
+
+const identity = newIdentity();
+const tokens = new Map();
+const hostDeps = {
+  signDevicePayload: (pem, payload) => sign(null, Buffer.from(payload), pem).toString("base64url"),
+  publicKeyRawBase64UrlFromPem: rawKey,
+  loadDeviceAuthToken: ({ role }) => tokens.get(role) ?? null,
+  storeDeviceAuthToken: ({ role, token, scopes }) => {
+    tokens.set(role, { token, scopes });
+    report("stored", { role, token, scopes });
+  },
+  clearDeviceAuthToken: ({ role }) => {
+    tokens.delete(role);
+    report("cleared", { role });
+  },
+};
+
+let client;
+const begun = new Map();
+
+const request = async ({ method, params, options = {} }) => {
+  const accepted = [];
+  try {
+    const payload = await client.request(method, params, { ...options, onAccepted: (early) => accepted.push(early) });
+    return { payload, accepted };
+  } catch (error) {
+    return { error: told(error), accepted };
+  }
+};
+
+const actions = {
+  // A new client; the one before is stopped first. With `device` it has the key and whatever token is stored.
+  open: async ({ options, device = false }) => {
+    await client?.stopAndWait();
+    client = new GatewayClient({
+      scopes: ["operator.admin"],
+      ...options,
+      ...(device ? { deviceIdentity: identity, hostDeps } : {}),
+      onHelloOk: (hello) => report("hello", { hello }),
+      onConnectError: (error) => report("connectError", { error: told(error) }),
+      onReconnectPaused: (info) => report("paused", { info }),
+      onClose: (code, reason) => report("close", { code, reason }),
+      onGap: (gap) => report("gap", { gap }),
+      onEvent: ({ event, seq, payload }) => report("event", { event, seq, payload }),
+    });
+    client.start();
+    return null;
+  },
+  request,
+  // Sends a request and does not wait; `ended` waits for it.
+  begin: ({ as, ...rest }) => {
+    begun.set(as, request(rest));
+    return null;
+  },
+  ended: ({ as }) => begun.get(as),
+  // The oldest report of a kind (hello, close, connectError, paused, gap, stored, cleared, event).
+  next,
+  // Every report that nobody asked for yet, in order.
+  rest: () => reports.splice(0),
+  // The numbers of the events among those.
+  numbers: () => reports.map((entry) => entry.seq).filter((seq) => typeof seq === "number"),
+  // From here on the socket is not read: what the gateway sends waits on its side.
+  pause: () => client.ws.pause() ?? null,
+  resume: () => client.ws.resume() ?? null,
+  identity: () => ({ deviceId: identity.deviceId }),
+};
+
+answer("ready");
+for await (const line of createInterface({ input: process.stdin })) {
+  try {
+    const { do: action, ...rest } = JSON.parse(line);
+    answer({ ok: (await actions[action](rest)) ?? null });
+  } catch (error) {
+    answer({ error: String(error?.stack ?? error) });
+  }
 }
-await client.stopAndWait({ timeoutMs: 2000 }).catch(() => {});
-process.stdout.write(JSON.stringify(report), () => process.exit(report.error ? 1 : 0));
+await client?.stopAndWait().catch(() => {});
+process.exit(0);

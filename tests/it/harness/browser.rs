@@ -1,21 +1,12 @@
 //! Chromium on a machine of the tailnet, driven over a script of `tests/clients` that takes one JSON command a line.
 
-use super::process::guarded;
-use super::{TailscalePeer, seconds, tools, within};
+use super::driver::Driver;
+use super::{TailscalePeer, tools};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout};
 
-pub struct Browser {
-    _driver: Child,
-    /// The browser's profile, cleared away with it.
-    _folder: TempDir,
-    commands: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
-}
+pub struct Browser(Driver);
 
 impl Browser {
     /// A browser whose every connection comes out of that peer.
@@ -29,18 +20,9 @@ impl Browser {
     }
 
     async fn launch(socks_port: Option<u16>) -> Browser {
-        let mut command = tokio::process::Command::from(guarded(tools().node()));
-        command.arg(tools().client_script("browser.mjs")).arg(tools().chromium());
-        command.args(socks_port.map(|port| format!("socks5://127.0.0.1:{port}")));
-        let folder = tempfile::Builder::new().prefix("browser-").tempdir().expect("a temporary folder");
-        command.env("HOME", folder.path()).env("TMPDIR", folder.path());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
-        let mut driver = command.spawn().expect("the browser's driver starts");
-        let commands = driver.stdin.take().expect("a pipe");
-        let answers = BufReader::new(driver.stdout.take().expect("a pipe")).lines();
-        let mut browser = Browser { _driver: driver, _folder: folder, commands, answers };
-        assert_eq!(browser.answer("launch").await, json!("ready"));
-        browser
+        let proxy = socks_port.map(|port| OsString::from(format!("socks5://127.0.0.1:{port}")));
+        let arguments = std::iter::once(tools().chromium().into_os_string()).chain(proxy);
+        Browser(Driver::start("browser.mjs", arguments).await)
     }
 
     pub async fn open(&mut self, url: &str) {
@@ -84,23 +66,14 @@ impl Browser {
     }
 
     async fn ask(&mut self, command: Value) -> Value {
-        let line = format!("{command}\n");
-        self.commands.write_all(line.as_bytes()).await.expect("the browser's driver listens");
-        let answer = self.answer(&line).await;
-        if let Some(error) = answer.get("error") {
-            let picture = picture_path();
-            let shot = json!({"do": "screenshot", "path": picture});
-            let _ = self.commands.write_all(format!("{shot}\n").as_bytes()).await;
-            let _ = self.answer("screenshot").await;
-            panic!("browser: {}: {}; picture: {}", line.trim(), error.as_str().unwrap_or_default(), picture.display());
+        match self.0.ask(&command).await {
+            Ok(answer) => answer,
+            Err(complaint) => {
+                let picture = picture_path();
+                let _ = self.0.ask(&json!({"do": "screenshot", "path": picture})).await;
+                panic!("browser: {command}: {complaint}; picture: {}", picture.display());
+            }
         }
-        answer["ok"].clone()
-    }
-
-    async fn answer(&mut self, what: &str) -> Value {
-        let line = within(what, seconds(60), self.answers.next_line()).await.expect("the driver's output is readable");
-        let line = line.unwrap_or_else(|| panic!("the browser's driver ended at: {what}"));
-        serde_json::from_str(&line).unwrap_or_else(|error| panic!("the driver said {line:?}: {error}"))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod browser;
 mod client;
+mod driver;
 mod gateway;
 mod headscale;
 mod http;
@@ -12,6 +13,7 @@ mod lan;
 mod openclaw;
 mod peer;
 mod process;
+mod published_client;
 mod tailnet;
 mod tools;
 
@@ -24,6 +26,7 @@ pub use lan::{LAN_ADDRESS, LanHost, is_root};
 pub use openclaw::OpenClaw;
 pub use peer::TailscalePeer;
 pub use process::{Signal, free_port, guarded, raise_descriptor_limit};
+pub use published_client::PublishedClient;
 pub use tailnet::{OnTailnet, tailnet, unique_name, with_tailnet_env};
 pub use tools::tools;
 

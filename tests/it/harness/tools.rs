@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Programs and packages outside the sources. A missing one fails the test that needs it: nothing is skipped.
 pub struct Tools {
@@ -45,10 +46,13 @@ impl Tools {
 
     /// A script of `tests/clients`; it runs from a copy beside the packages so that its imports resolve.
     pub fn client_script(&self, name: &str) -> PathBuf {
+        static COPIES: AtomicU64 = AtomicU64::new(0);
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name);
         let text = std::fs::read(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
         let target = self.existing("npm/node_modules").with_file_name(name);
-        let fresh = target.with_extension(format!("{}.tmp", std::process::id()));
+        // Tests that run at once copy it at once.
+        let copy = COPIES.fetch_add(1, Ordering::Relaxed);
+        let fresh = target.with_extension(format!("{}.{copy}.tmp", std::process::id()));
         std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, &target)).expect("the script is copied");
         target
     }
