@@ -4,6 +4,7 @@
 //! person reads at the start, `signals` is how they end it. Called by `cli`.
 
 mod greeting;
+mod reload;
 mod signals;
 mod tailnet;
 
@@ -21,7 +22,7 @@ use crate::auth::{Gatekeeper, OwnNames};
 use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
 use crate::clock::now_ms;
-use crate::config::Resolved;
+use crate::config::{Configuration, Resolved};
 use crate::gateway::{About, Fanout, Gateway};
 use crate::net::bind::KernelListener;
 use crate::net::{AddressLimit, Listener};
@@ -55,7 +56,7 @@ pub enum Reader {
 /// It could not start: the port is taken, the state folder is in use or cannot be written.
 pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode> {
     let paths = &resolved.paths;
-    let _logging = logging::start(&logging::Settings { level: resolved.log_level.clone(), folder: paths.logs_dir() })
+    let logging = logging::start(&logging::Settings { level: resolved.log_level.clone(), folder: paths.logs_dir() })
         .context("the log cannot be written")?;
     for warning in &resolved.warnings {
         tracing::warn!(path = %warning.path, "{}", warning.message);
@@ -72,6 +73,8 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
         spawn_server(listener, &parts.gateway);
     }
     shutdown.spawn(gateway::beat(Arc::clone(&parts.gateway)));
+    parts.configuration.hand_to(Box::new(reload::Parts::new(&parts.gateway, logging.level())));
+    shutdown.spawn(reload::watch(parts.configuration.clone(), shutdown.clone()));
     greeting::print(&resolved, &addresses, &parts.agent, reader);
     let node = resolved.tailnet.clone().map(|settings| {
         tailnet::Join {
@@ -97,6 +100,7 @@ struct Parts {
     database: Database,
     tailnet_view: watch::Sender<Option<crate::protocol::system::TailnetHealth>>,
     own_names: OwnNames,
+    configuration: Configuration,
 }
 
 async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Result<Parts> {
@@ -129,6 +133,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let cron = Cron::open(agent.clone(), heartbeats.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let system = System::new(agent.clone(), sessions.clone(), heartbeats.clone(), tailnet, Arc::clone(&connections));
     let presence = Presence::new(own_presence(addresses));
+    let configuration = Configuration::new(resolved.clone());
     let services = Services {
         agent: agent.clone(),
         sessions,
@@ -141,6 +146,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         database: database.clone(),
         identity: Arc::clone(&identity),
         paths: paths.clone(),
+        configuration: configuration.clone(),
     };
     let own_names = OwnNames::new(machine_names().into());
     let max_unauthenticated = resolved.auth.max_unauthenticated_per_address;
@@ -157,7 +163,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         unauthenticated: AddressLimit::new(max_unauthenticated),
         serves_ui: resolved.control_ui_enabled,
     };
-    Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names })
+    Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names, configuration })
 }
 
 fn about(resolved: &Resolved, agent: &Agent, agent_id: &str) -> About {

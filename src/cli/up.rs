@@ -69,8 +69,9 @@ pub(super) async fn main(args: UpArgs, context: &Context) -> anyhow::Result<Exit
             confirm(&changes, &shown)?;
         }
         for (key, value) in changes {
-            document.set(key, value)?;
+            document = document.changed_to(&document.with(key, value)?)?;
         }
+        document.replace()?;
     }
     let mut overrides = Overrides::default();
     // Asked for by name: an `off` or a `loopback` left in the file does not hold against it.

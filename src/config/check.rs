@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use super::schema::{self, Field, Kind};
-use super::{issue, search};
+use super::{issue, search, secrets};
 use crate::protocol::config::Issue;
 
 /// Notes what is wrong with `value` and returns what remains of it.
@@ -47,6 +47,11 @@ fn any(kind: Kind, example: &str, value: Value, path: &str, issues: &mut Vec<Iss
         return None;
     }
     let expected = match (kind, &value) {
+        (Kind::Secret, Value::Object(_)) => match secrets::Reference::parse(&value) {
+            Ok(_) => return Some(value),
+            Err(problem) => problem,
+        },
+        (Kind::Hidden, Value::String(_)) => return Some(value),
         (Kind::Text | Kind::Secret, Value::String(text)) if !text.trim().is_empty() => return Some(value),
         (Kind::TextOrTable(_), Value::String(text)) if !text.trim().is_empty() => return Some(value),
         (Kind::Text | Kind::Secret | Kind::TextOrTable(_), Value::String(_)) => "must not be empty".to_owned(),
@@ -146,7 +151,8 @@ fn whole(value: &Value) -> Option<i64> {
 
 const fn wanted(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text | Kind::Secret | Kind::Choice(_) => "text",
+        Kind::Text | Kind::Hidden | Kind::Choice(_) => "text",
+        Kind::Secret => "text or { source, provider, id }",
         Kind::Flag => "true or false",
         Kind::Integer { .. } => "a whole number",
         Kind::TextList => "a list of texts",

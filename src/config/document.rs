@@ -1,71 +1,84 @@
-//! The configuration file itself: read, shown without its secrets, edited by key path.
+//! The configuration file itself: read with its includes, shown without its secrets, changed as a whole.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
+use super::include::{self, Expanded};
 use super::layers::{self, Missing};
 use super::schema::{self, Kind};
 use super::{ConfigError, Environment, check, issue, search, shown};
 use crate::protocol::config::Issue;
 use crate::store;
 
+/// Deeper than any key lies; a reader that recurses stays within its stack.
+const MAX_DEPTH: usize = 64;
+
 #[derive(Debug, Clone)]
 pub struct Document {
     path: PathBuf,
     /// `None`: there is no file.
     text: Option<String>,
+    /// As it stands in the file.
     value: Value,
+    expanded: Expanded,
 }
 
-/// Why an edit was not made. Nothing was written.
+/// What a write did beside writing.
+#[derive(Debug)]
+pub struct Replaced {
+    /// The file as it was before.
+    pub backup: Option<PathBuf>,
+    /// It had comments, which are only in the backup now.
+    pub lost_comments: bool,
+}
+
+/// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The value is wrong for the key: mend the value.
-    #[error(transparent)]
-    Invalid(#[from] ConfigError),
+pub enum ReplaceError {
+    /// Somebody else wrote it in between.
+    #[error("the file has changed since it was read")]
+    Changed,
     #[error("{path} cannot be written: {cause}")]
     Io { path: PathBuf, cause: io::Error },
-}
-
-/// What an edit did beside setting the value.
-#[derive(Debug)]
-pub struct Written {
-    /// The file before the edit, kept because it had comments, which do not survive.
-    pub backup: Option<PathBuf>,
 }
 
 impl Document {
     /// A missing file is an empty configuration.
     ///
     /// # Errors
-    /// A file that cannot be read, or is no json5: with line and column.
+    /// A file that cannot be read or is no json5, with line and column; an include that cannot be used.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let shown = || path.display().to_string();
-        let text = match fs::read_to_string(path) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(ConfigError::one(shown(), format!("cannot be read: {error}"))),
-        };
+        let text = read_text(path)?;
         let value = match text.as_deref().map(str::trim) {
             None | Some("") => Value::Object(serde_json::Map::new()),
-            Some(_) => json5::from_str(text.as_deref().unwrap_or_default())
-                .map_err(|error| ConfigError::one(shown(), format!("is no json5: {error}; mend the file there")))?,
+            Some(_) => parse(text.as_deref().unwrap_or_default()).map_err(|problem| {
+                ConfigError::one(path.display().to_string(), format!("is no json5: {problem}; mend the file there"))
+            })?,
         };
-        Ok(Self { path: path.to_owned(), text, value })
+        let expanded = include::expand(path, value.clone())?;
+        Ok(Self { path: path.to_owned(), text, value, expanded })
     }
 
-    /// An empty configuration in place of a file that cannot be used.
-    pub(super) fn missing(path: &Path) -> Self {
-        Self { path: path.to_owned(), text: None, value: Value::Object(serde_json::Map::new()) }
+    /// In place of a file that cannot be used: empty, but with its text.
+    pub(super) fn broken(path: &Path) -> Self {
+        let value = Value::Object(serde_json::Map::new());
+        let expanded = Expanded { value: value.clone(), ..Expanded::default() };
+        Self { path: path.to_owned(), text: read_text(path).ok().flatten(), value, expanded }
     }
 
+    /// As it stands in the file, includes not in place.
+    #[must_use]
+    pub const fn authored(&self) -> &Value {
+        &self.value
+    }
+
+    /// With its includes.
     #[must_use]
     pub const fn value(&self) -> &Value {
-        &self.value
+        &self.expanded.value
     }
 
     #[must_use]
@@ -73,10 +86,13 @@ impl Document {
         self.text.is_some()
     }
 
-    /// Hex SHA-256 of the file's text; of nothing if there is none.
-    #[must_use]
-    pub fn hash(&self) -> String {
-        crate::secret::hex(&Sha256::digest(self.text.as_deref().unwrap_or_default().as_bytes()))
+    pub(super) fn included(&self) -> impl Iterator<Item = &Path> {
+        self.expanded.files.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// Everything that was read, for a hash of it.
+    pub(super) fn texts(&self) -> impl Iterator<Item = &str> {
+        self.text.as_deref().into_iter().chain(self.expanded.files.iter().map(|(_, text)| text.as_str()))
     }
 
     /// What stands at a dotted path, secrets replaced.
@@ -96,66 +112,168 @@ impl Document {
         Ok(here.cloned())
     }
 
-    /// The whole file, secrets replaced. Keys outside the table could hold anything and are replaced too.
+    /// The whole, secrets replaced. Keys outside the table could hold anything and are replaced too.
     #[must_use]
     pub fn redacted(&self) -> Value {
-        shown::redact(Kind::Table(schema::ROOT), &self.value)
+        shown::redact(Kind::Table(schema::ROOT), self.value())
     }
 
     /// Everything wrong with keys and values, environment references left as they stand.
     #[must_use]
     pub fn issues(&self) -> Vec<Issue> {
         let mut issues = Vec::new();
-        let mut value = self.value.clone();
+        let mut value = self.value().clone();
         layers::substitute(&mut value, "", &Environment::default(), Missing::Leave, &mut issues);
         check::root(value, &mut issues);
         issues
     }
 
-    /// Sets one value and writes the file, if the value is right for its key.
+    /// The content with one value set, if the value is right for its key.
     ///
     /// # Errors
-    /// Nothing was written: [`WriteError`] says why.
-    pub fn set(&mut self, path: &str, value: Value) -> Result<Written, WriteError> {
+    /// A path that is no key, or a value that is wrong there.
+    pub fn with(&self, path: &str, value: Value) -> Result<Value, ConfigError> {
         let (keys, kind) = locate(path)?;
         let mut issues = Vec::new();
         let mut candidate = value.clone();
         layers::substitute(&mut candidate, path, &Environment::default(), Missing::Leave, &mut issues);
         check::single(kind, candidate, path, &mut issues);
         if !issues.is_empty() {
-            return Err(ConfigError { issues }.into());
+            return Err(ConfigError { issues });
         }
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        place(&mut self.value, &keys, path, value)?;
-        self.write()
+        let mut content = self.value().clone();
+        place(&mut content, &keys, path, value)?;
+        Ok(content)
     }
 
-    fn write(&mut self) -> Result<Written, WriteError> {
-        let text = serde_json::to_string_pretty(&self.value).map_err(io::Error::other);
-        let outcome = text.and_then(|text| {
-            let backup = self.back_up_comments()?;
-            replace(&self.path, format!("{text}\n").as_bytes())?;
-            self.text = Some(format!("{text}\n"));
-            Ok(Written { backup })
-        });
-        outcome.map_err(|cause| WriteError::Io { path: self.path.clone(), cause })
+    /// The content without what stands at the path; `None` when nothing does.
+    ///
+    /// # Errors
+    /// A path that cannot be read. One that is no key may be removed: it is a mistake that is there.
+    pub fn without(&self, path: &str) -> Result<Option<Value>, ConfigError> {
+        let keys = keys_of(path);
+        let Some((last, parents)) = keys.split_last() else {
+            return Err(ConfigError::one(path, "names no key"));
+        };
+        let mut content = self.value().clone();
+        let pointer: String =
+            parents.iter().map(|key| format!("/{}", key.replace('~', "~0").replace('/', "~1"))).collect();
+        let removed = match content.pointer_mut(&pointer) {
+            Some(Value::Object(entries)) => entries.shift_remove(last),
+            Some(Value::Array(rows)) => {
+                last.parse::<usize>().ok().filter(|index| *index < rows.len()).map(|index| rows.remove(index))
+            }
+            _ => None,
+        };
+        Ok(removed.map(|_| content))
     }
 
-    /// Writing back loses comments: the file as it was is kept beside it.
-    fn back_up_comments(&self) -> io::Result<Option<PathBuf>> {
-        let Some(text) = self.text.as_deref().filter(|text| has_comments(text)) else { return Ok(None) };
-        let mut name = self.path.clone().into_os_string();
-        name.push(".bak");
-        let backup = PathBuf::from(name);
-        replace(&backup, text.as_bytes())?;
-        Ok(Some(backup))
+    /// The file that would hold this content: what an include brings in stays there.
+    ///
+    /// # Errors
+    /// The change is to something that only an included file can change.
+    pub fn changed_to(&self, content: &Value) -> Result<Self, ConfigError> {
+        let value = graft(&self.value, self.value(), content);
+        let expanded = include::expand(&self.path, value.clone())?;
+        if expanded.value != *content {
+            let places: Vec<&str> =
+                self.expanded.places.iter().map(|place| if place.is_empty() { "<root>" } else { place }).collect();
+            let fix = format!("edit the included file, or remove $include at {} first", places.join(", "));
+            return Err(ConfigError::one("$include", format!("holds something that this would change: {fix}")));
+        }
+        Ok(Self { path: self.path.clone(), text: self.text.clone(), value, expanded })
     }
+
+    /// Writes the file whole or not at all, the text that it replaces kept beside it.
+    ///
+    /// # Errors
+    /// The file is as it was.
+    pub fn replace(&mut self) -> Result<Replaced, ReplaceError> {
+        let failed = |cause: io::Error| ReplaceError::Io { path: self.path.clone(), cause };
+        let text = serde_json::to_string_pretty(&self.value).map_err(|error| failed(io::Error::other(error)))? + "\n";
+        let target = follow(&self.path);
+        let on_disk = match fs::read_to_string(&target) {
+            Ok(text) => Some(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(failed(error)),
+        };
+        if on_disk != self.text {
+            return Err(ReplaceError::Changed);
+        }
+        let mut replaced = Replaced { backup: None, lost_comments: false };
+        if let Some(before) = on_disk.filter(|before| *before != text) {
+            let backup = beside(&self.path, ".bak");
+            store::write_private_file(&backup, before.as_bytes()).map_err(failed)?;
+            replaced = Replaced { backup: Some(backup), lost_comments: has_comments(&before) };
+        }
+        store::write_private_file(&target, text.as_bytes()).map_err(failed)?;
+        self.text = Some(text);
+        Ok(replaced)
+    }
+}
+
+fn read_text(path: &Path) -> Result<Option<String>, ConfigError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(ConfigError::one(path.display().to_string(), format!("cannot be read: {error}"))),
+    }
+}
+
+/// Reads json5.
+///
+/// # Errors
+/// Where and why it is none, or that it is nested without end.
+pub fn parse(text: &str) -> Result<Value, String> {
+    if depth(text) > MAX_DEPTH {
+        return Err(format!("nested deeper than {MAX_DEPTH} levels"));
+    }
+    json5::from_str(text).map_err(|error| error.to_string())
+}
+
+/// How deep brackets are open at once. Inside of texts and comments they do not count.
+fn depth(text: &str) -> usize {
+    let (mut open, mut deepest) = (0_usize, 0);
+    for_each_outside(text, |letter| {
+        match letter {
+            '{' | '[' => open += 1,
+            '}' | ']' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    });
+    deepest
+}
+
+/// `authored` with what differs between `old` and `new`; the rest, order and includes among it, stays.
+fn graft(authored: &Value, old: &Value, new: &Value) -> Value {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else { return new.clone() };
+    let mut entries = authored.as_object().cloned().unwrap_or_default();
+    entries.retain(|key, _| new.contains_key(key) || !old.contains_key(key));
+    for (key, value) in new {
+        match old.get(key) {
+            Some(known) if known == value => {}
+            Some(known) => {
+                let inner = graft(entries.get(key).unwrap_or(&Value::Null), known, value);
+                entries.insert(key.clone(), inner);
+            }
+            None => {
+                entries.insert(key.clone(), value.clone());
+            }
+        }
+    }
+    Value::Object(entries)
+}
+
+fn keys_of(path: &str) -> Vec<String> {
+    let dotted = path.replace('[', ".").replace(']', "");
+    dotted.split('.').filter(|key| !key.is_empty()).map(str::to_owned).collect()
 }
 
 /// `a.b[0].c` as keys, and what may stand there.
 fn locate(path: &str) -> Result<(Vec<String>, Kind), ConfigError> {
-    let dotted = path.replace('[', ".").replace(']', "");
-    let keys: Vec<String> = dotted.split('.').filter(|key| !key.is_empty()).map(str::to_owned).collect();
+    let keys = keys_of(path);
     let parts: Vec<&str> = keys.iter().map(String::as_str).collect();
     if let (false, Some(kind)) = (parts.is_empty(), search::find(&parts)) {
         return Ok((keys, kind));
@@ -182,29 +300,55 @@ fn place(root: &mut Value, keys: &[&str], path: &str, value: Value) -> Result<()
 
 /// Whether `//` or `/*` stands outside of texts.
 fn has_comments(text: &str) -> bool {
-    let mut quote = None;
-    let mut previous = '\0';
-    let mut is_escaped = false;
-    for letter in text.chars() {
-        match quote {
-            Some(_) if is_escaped => is_escaped = false,
-            Some(_) if letter == '\\' => is_escaped = true,
-            Some(mark) if letter == mark => quote = None,
-            Some(_) => {}
-            None if letter == '"' || letter == '\'' => quote = Some(letter),
-            None if previous == '/' && matches!(letter, '/' | '*') => return true,
-            None => {}
-        }
-        previous = letter;
-    }
-    false
+    for_each_outside(text, |_| {})
 }
 
-/// Replaces a file so that a crash leaves the old or the new one, never a part.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // Through a link the file behind it is replaced, not the link.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    store::write_private_file(&path, bytes)
+/// Calls `visit` for every letter outside of texts and comments, and returns whether there were comments.
+fn for_each_outside(text: &str, mut visit: impl FnMut(char)) -> bool {
+    let mut has_comments = false;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match (letter, letters.peek()) {
+            ('"' | '\'', _) => {
+                while let Some(inside) = letters.next() {
+                    match inside {
+                        '\\' => drop(letters.next()),
+                        end if end == letter => break,
+                        _ => {}
+                    }
+                }
+            }
+            ('/', Some('/')) => {
+                has_comments = true;
+                letters.by_ref().find(|inside| matches!(inside, '\n' | '\r' | '\u{2028}' | '\u{2029}'));
+            }
+            ('/', Some('*')) => {
+                has_comments = true;
+                letters.next();
+                let mut previous = ' ';
+                letters.by_ref().find(|inside| std::mem::replace(&mut previous, *inside) == '*' && *inside == '/');
+            }
+            _ => visit(letter),
+        }
+    }
+    has_comments
+}
+
+/// The file that a link leads to, also when it is not there yet: a link stays a link.
+fn follow(path: &Path) -> PathBuf {
+    const MAX_LINKS: usize = 16;
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(next) = fs::read_link(&path) else { break };
+        path = path.parent().map_or(next.clone(), |folder| folder.join(&next));
+    }
+    path
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.to_owned().into_os_string();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 #[cfg(test)]
@@ -224,14 +368,13 @@ mod tests {
         (folder, document)
     }
 
+    fn set(document: &Document, path: &str, value: Value) -> Result<Document, ConfigError> {
+        document.changed_to(&document.with(path, value)?)
+    }
+
     #[test]
-    fn secrets_are_not_shown() {
-        let (_folder, document) = document(
-            r#"{ gateway: { auth: { token: "hunter2" }, port: 1 }, channels: { telegram: "hunter2" },
-                 models: { providers: { a: { apiKey: "hunter2", baseUrl: "http://x" } } } }"#,
-        );
-        let shown = document.redacted().to_string();
-        assert!(!shown.contains("hunter2"), "{shown}");
+    fn values_are_found_and_secrets_not_shown() {
+        let (_folder, document) = document(r#"{ gateway: { auth: { token: "hunter2" }, port: 1 } }"#);
         assert_eq!(document.at("gateway.port").unwrap(), Some(json!(1)));
         assert_eq!(document.at("gateway.auth.token").unwrap(), Some(json!(REDACTED)));
         assert_eq!(document.at("gateway.bind").unwrap(), None);
@@ -240,26 +383,70 @@ mod tests {
 
     #[test]
     fn an_edit_is_checked_first_and_keeps_what_was_there() {
-        let (folder, mut document) = document("{ gateway: { port: 1 } // mine\n}");
-        let before = document.hash();
-        assert!(matches!(document.set("gateway.port", json!("x")), Err(WriteError::Invalid(_))));
-        assert_eq!(document.hash(), before);
-        let written = document.set("gateway.auth.token", json!("${T}")).unwrap();
-        assert_eq!(fs::read_to_string(written.backup.unwrap()).unwrap(), "{ gateway: { port: 1 } // mine\n}");
+        let text = "{ gateway: { port: 1 } // mine\n}";
+        let (folder, document) = document(text);
+        assert!(document.with("gateway.port", json!("x")).is_err());
+        let mut edited = set(&document, "gateway.auth.token", json!("${T}")).unwrap();
+        let replaced = edited.replace().unwrap();
+        assert!(replaced.lost_comments);
+        assert_eq!(fs::read_to_string(replaced.backup.unwrap()).unwrap(), text);
         let path = folder.path().join("tailclaw.json");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let again = Document::read(&path).unwrap();
         assert_eq!(again.value(), &json!({ "gateway": { "port": 1, "auth": { "token": "${T}" } } }));
-        assert_eq!(again.hash(), document.hash());
-        assert_ne!(again.hash(), before);
+        // Based on a text that is no longer there.
+        let mut late = set(&document, "gateway.port", json!(2)).unwrap();
+        assert!(matches!(late.replace(), Err(ReplaceError::Changed)));
+        let removed = again.without("gateway.auth").unwrap().unwrap();
+        assert_eq!(removed, json!({ "gateway": { "port": 1 } }));
+        assert!(again.without("gateway.bind").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_link_stays_a_link_also_to_a_file_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tailclaw.json");
+        fs::create_dir(folder.path().join("elsewhere")).unwrap();
+        std::os::unix::fs::symlink("elsewhere/real.json", &path).unwrap();
+        for port in [1, 2] {
+            let mut edited = set(&Document::read(&path).unwrap(), "gateway.port", json!(port)).unwrap();
+            edited.replace().unwrap();
+            assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+            assert!(fs::read_to_string(folder.path().join("elsewhere/real.json")).unwrap().contains(&port.to_string()));
+        }
     }
 
     #[test]
     fn lists_are_edited_by_index_or_whole() {
-        let (_folder, mut document) = document(r#"{ models: { providers: { a: { models: [{ id: "x" }] } } } }"#);
-        document.set("models.providers.a.models[0].id", json!("y")).unwrap();
-        assert_eq!(document.at("models.providers.a.models[0].id").unwrap(), Some(json!("y")));
-        assert!(document.set("models.providers.a.models[3].id", json!("y")).is_err());
+        let (_folder, document) = document(r#"{ models: { providers: { a: { models: [{ id: "x" }] } } } }"#);
+        let edited = set(&document, "models.providers.a.models[0].id", json!("y")).unwrap();
+        assert_eq!(edited.at("models.providers.a.models[0].id").unwrap(), Some(json!("y")));
+        assert!(document.with("models.providers.a.models[3].id", json!("y")).is_err());
+    }
+
+    #[test]
+    fn what_is_included_stays_in_its_file() {
+        let (folder, _) = document("{}");
+        fs::write(folder.path().join("g.json5"), "{ port: 1, auth: { token: 'a' } }").unwrap();
+        let path = folder.path().join("tailclaw.json");
+        fs::write(&path, "{ gateway: { $include: 'g.json5' }, logging: { level: 'info' } }").unwrap();
+        let document = Document::read(&path).unwrap();
+        assert_eq!(document.at("gateway.port").unwrap(), Some(json!(1)));
+        let edited = set(&document, "logging.level", json!("warn")).unwrap();
+        let expected = json!({ "gateway": { "$include": "g.json5" }, "logging": { "level": "warn" } });
+        assert_eq!(edited.authored(), &expected);
+        // A key on top of the include has the last word.
+        let edited = set(&document, "gateway.port", json!(2)).unwrap();
+        assert_eq!(edited.authored()["gateway"], json!({ "$include": "g.json5", "port": 2 }));
+        // Removing what the other file says is only possible there.
+        let removed = document.without("gateway.auth").unwrap().unwrap();
+        assert!(document.changed_to(&removed).unwrap_err().to_string().contains("edit the included file"));
+    }
+
+    #[test]
+    fn endless_nesting_is_refused_before_it_is_read() {
+        assert!(parse(&"[".repeat(100_000)).unwrap_err().contains("nested"));
+        assert!(parse("{ a: [{ b: 1 }] }").is_ok());
     }
 
     #[test]

@@ -1,11 +1,19 @@
 //! The variables that the process was started with, held as a value so that precedence can be tested.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+}
+
+/// Values may be secrets.
+impl fmt::Debug for Environment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_set().entries(self.variables.keys()).finish()
+    }
 }
 
 impl Environment {

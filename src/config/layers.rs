@@ -2,6 +2,7 @@
 //! table, under the name it came by.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -10,7 +11,7 @@ use super::{Environment, check, issue, search};
 use crate::protocol::config::Issue;
 
 /// Values from the command line, each under its key path.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Overrides {
     entries: Vec<(&'static str, &'static str, Value)>,
 }
@@ -26,6 +27,13 @@ impl Overrides {
         if let Some(value) = value {
             self.set(key, flag, value);
         }
+    }
+}
+
+/// Some of the values are secrets.
+impl fmt::Debug for Overrides {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.entries.iter().map(|(_, flag, _)| flag)).finish()
     }
 }
 
@@ -53,10 +61,17 @@ impl Source {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone)]
 pub(super) struct Layers {
     pub(super) value: Value,
     overlays: BTreeMap<&'static str, Source>,
+}
+
+/// The value is full of secrets.
+impl fmt::Debug for Layers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Layers").field("overlays", &self.overlays).finish_non_exhaustive()
+    }
 }
 
 impl Layers {
@@ -147,6 +162,21 @@ pub(super) fn insert(root: &mut Value, path: &[&str], value: Value) {
     }
 }
 
+/// Makes the value at a dotted path of `to` what it is in `from`, or absent as there.
+pub(super) fn copy(from: &Value, to: &mut Value, path: &str) {
+    let keys: Vec<&str> = path.split('.').collect();
+    let there = keys.iter().try_fold(from, |value, key| value.get(key));
+    if let Some(value) = there {
+        insert(to, &keys, value.clone());
+        return;
+    }
+    let Some((last, parents)) = keys.split_last() else { return };
+    let holder = parents.iter().try_fold(to, |value, key| value.get_mut(key));
+    if let Some(Value::Object(entries)) = holder {
+        entries.shift_remove(*last);
+    }
+}
+
 /// What to do with a `${NAME}` whose variable is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Missing {
@@ -199,6 +229,11 @@ fn replaced(text: &str, path: &str, environment: &Environment, missing: Missing,
         rest = after;
     }
     result + rest
+}
+
+/// Whether a text is one `${NAME}` and nothing else.
+pub(super) fn is_reference(text: &str) -> bool {
+    matches!(next_reference(text), Some(("", _, "")))
 }
 
 /// Text before the next `${NAME}`, its name, and what follows.

@@ -6,25 +6,33 @@
 //! they declare their `Settings` and are handed them. Called by `app`, by `cli` and by the handlers of `config.*`.
 
 mod check;
+mod configuration;
+mod describe;
 mod document;
 mod environment;
+mod include;
 mod layers;
+mod merge;
 mod paths;
 mod raw;
 mod resolve;
+mod restore;
 mod schema;
 mod search;
+mod secrets;
 mod shown;
 mod token;
 
 use std::fmt;
 
-pub use document::{Document, WriteError, Written};
+pub use configuration::{Applied, Apply, Configuration, WriteError, Written};
+pub use describe::{lookup, schema};
+pub use document::{Document, ReplaceError, parse};
 pub use environment::Environment;
 pub use layers::Overrides;
+pub use merge::{PatchError, ReplacePaths, patch as merge};
 pub use paths::Paths;
 pub use resolve::{AccessDraft, Draft, Resolved, SecretOrigin};
-pub use shown::snapshot;
 
 use crate::protocol::config::Issue;
 

@@ -26,6 +26,7 @@ pub(super) struct Gateway {
     pub(super) bind: Option<Bind>,
     pub(super) custom_bind_host: Option<String>,
     pub(super) handshake_timeout_ms: Option<u64>,
+    pub(super) reload: Reload,
     pub(super) auth: Auth,
     pub(super) trusted_proxies: Vec<String>,
     pub(super) allow_real_ip_fallback: bool,
@@ -39,6 +40,20 @@ pub(super) enum GatewayMode {
     #[default]
     Local,
     Remote,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reload {
+    pub(super) mode: ReloadMode,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ReloadMode {
+    #[default]
+    Hybrid,
+    Off,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -17,8 +17,10 @@
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind {
     Text,
-    /// Text that is never shown.
+    /// Text that is never shown: as it is, as `${NAME}`, or as a reference to where it lies (`secrets`).
     Secret,
+    /// Text that is never shown and can be no reference, because references are resolved with it.
+    Hidden,
     Flag,
     Integer {
         least: i64,
@@ -30,7 +32,6 @@ pub(super) enum Kind {
     /// A table whose keys the person chooses; each value is a table of these.
     Named(&'static [Field]),
     /// A table whose keys the person chooses; each value is of this kind.
-    #[allow(dead_code, reason = "no row has it yet; it is here so that the first can")]
     Map(&'static Kind),
     /// A list of tables of these.
     Rows(&'static [Field]),
@@ -54,9 +55,7 @@ pub(super) struct Field {
     /// A value that would be right, for the message that says what was wrong.
     pub(super) example: &'static str,
     /// One sentence for the person who fills in a form.
-    #[cfg_attr(not(test), expect(dead_code, reason = "config.schema, which is next, shows it"))]
     pub(super) help: &'static str,
-    #[expect(dead_code, reason = "config.schema.lookup and the reload, which are next, go by it")]
     pub(super) reload: Reload,
 }
 
@@ -88,6 +87,8 @@ pub(super) const ROOT: &[Field] = &[
     key("logging", Kind::Table(LOGGING), "{ level: \"info\" }")
         .live("What the gateway writes down about its own work."),
     key("models", Kind::Table(MODELS), "{ providers: {} }").live("The model providers and their models."),
+    key("secrets", Kind::Table(SECRETS), "{ providers: {} }")
+        .live("Where secrets are kept that the file only refers to."),
     key("agents", Kind::Table(AGENTS), "{ defaults: {} }").live("The agents and what they answer with."),
 ];
 
@@ -100,6 +101,7 @@ const GATEWAY: &[Field] = &[
     key("customBindHost", Kind::Text, "\"192.0.2.10\"").restart("The address for bind \"custom\"."),
     key("handshakeTimeoutMs", Kind::Integer { least: 100, most: 600_000 }, "15000")
         .live("How long a client may take from connecting to a finished handshake."),
+    key("reload", Kind::Table(RELOAD), "{ mode: \"hybrid\" }").live("What becomes of a change of this file."),
     key("auth", Kind::Table(AUTH), "{ mode: \"token\" }").live("What callers have to show."),
     key("trustedProxies", Kind::TextList, "[\"192.0.2.1\", \"10.0.0.0/8\"]")
         .live("Addresses and networks of proxies whose X-Forwarded-For says where a request comes from."),
@@ -108,6 +110,10 @@ const GATEWAY: &[Field] = &[
     key("tailscale", Kind::Table(TAILSCALE), "{ node: \"embedded\" }").live("The gateway's own place in a tailnet."),
     key("controlUi", Kind::Table(CONTROL_UI), "{ enabled: true }").live("The web page that the gateway serves."),
 ];
+
+const RELOAD: &[Field] = &[key("mode", Kind::Choice(&["hybrid", "off"]), "\"hybrid\"").live(
+    "\"hybrid\": what can change while the gateway runs does, the rest waits for its next start. \"off\": all waits.",
+)];
 
 const AUTH: &[Field] = &[
     key("mode", Kind::Choice(&["none", "token", "password", "trusted-proxy"]), "\"token\"").live(
@@ -196,6 +202,29 @@ const MODEL: &[Field] = &[
     key("name", Kind::Text, "\"A name to show\"").live("The name that people see."),
     key("contextWindow", Kind::Integer { least: 1, most: i64::MAX }, "200000")
         .live("How many tokens the model takes in at once."),
+];
+
+const SECRETS: &[Field] = &[key("providers", Kind::Named(SECRET_PROVIDER), "{ vault: { source: \"env\" } }")
+    .live("Places by the name that a reference {source, provider, id} gives; \"default\" of \"env\" is always there.")];
+
+const SECRET_PROVIDER: &[Field] = &[
+    key("source", Kind::Choice(&["env", "file", "exec"]), "\"file\"").live("What kind of place it is."),
+    key("allowlist", Kind::TextList, "[\"MODELS_API_KEY\"]").live("env: the only variables that may be read."),
+    key("path", Kind::Text, "\"/etc/tailclaw/secrets.json\"").live("file: where it is. Only its owner may read it."),
+    key("mode", Kind::Choice(&["json", "singleValue"]), "\"json\"")
+        .live("file: ids are JSON pointers into an object, or the file is one secret and the id is \"value\"."),
+    key("maxBytes", Kind::Integer { least: 1, most: 20_971_520 }, "1048576").live("file: the largest that is read."),
+    key("command", Kind::Text, "\"/usr/local/bin/vault-read\"").live("exec: the program, by its absolute path."),
+    key("args", Kind::TextList, "[\"--json\"]").live("exec: its arguments. No shell sees them."),
+    key("env", Kind::Map(&Kind::Hidden), "{ VAULT: \"main\" }").live("exec: variables that it is given."),
+    key("passEnv", Kind::TextList, "[\"VAULT_TOKEN\"]")
+        .live("exec: variables of the gateway that it is given; no others."),
+    key("trustedDirs", Kind::TextList, "[\"/usr/local/bin\"]")
+        .live("exec: the only folders that the program may lie in."),
+    key("timeoutMs", Kind::Integer { least: 1, most: 120_000 }, "5000").live("exec: how long it may take."),
+    key("maxOutputBytes", Kind::Integer { least: 1, most: 20_971_520 }, "1048576")
+        .live("exec: the most that it may print."),
+    key("jsonOnly", Kind::Flag, "true").live("exec: false takes plain text as the one secret that was asked for."),
 ];
 
 const AGENTS: &[Field] =

@@ -1,43 +1,23 @@
 //! What others may see of the configuration: everything but its secrets.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::layers;
 use super::schema::Kind;
-use super::{Document, Environment, Overrides, Paths, resolve};
-use crate::protocol::config::{GetReply, REDACTED};
-
-/// The reply of `config.get`: the file as it stands now, and what is wrong with it.
-#[must_use]
-pub fn snapshot(paths: &Paths, environment: &Environment) -> GetReply {
-    let (document, mut issues) = match Document::read(&paths.config_file) {
-        Ok(document) => (document, Vec::new()),
-        Err(error) => (Document::missing(&paths.config_file), error.issues),
-    };
-    if let Err(error) = resolve::draft(&document, paths.clone(), environment, &Overrides::default()) {
-        issues.extend(error.issues);
-    }
-    let redacted = document.redacted();
-    GetReply {
-        path: paths.config_file.display().to_string(),
-        exists: paths.config_file.exists(),
-        raw: None,
-        parsed: redacted.clone(),
-        source_config: redacted.clone(),
-        resolved: redacted.clone(),
-        config: redacted,
-        valid: issues.is_empty(),
-        hash: document.hash(),
-        issues,
-        warnings: Vec::new(),
-        legacy_issues: Vec::new(),
-    }
-}
+use super::secrets::Reference;
+use crate::protocol::config::REDACTED;
 
 /// The value with secrets replaced, and with them whatever stands where the table expects something else.
 pub(super) fn redact(kind: Kind, value: &Value) -> Value {
     match (kind, value) {
-        (Kind::Secret, Value::Null) => Value::Null,
-        (Kind::Secret, _) => Value::from(REDACTED),
+        (_, Value::Null) => Value::Null,
+        // The name of a variable is no secret.
+        (Kind::Secret | Kind::Hidden, Value::String(text)) if layers::is_reference(text) => value.clone(),
+        (Kind::Secret, Value::Object(_)) => match Reference::parse(value) {
+            Ok(reference) => json!({ "source": reference.source, "provider": reference.provider, "id": REDACTED }),
+            Err(_) => Value::from(REDACTED),
+        },
+        (Kind::Secret | Kind::Hidden, _) => Value::from(REDACTED),
         (Kind::Table(fields) | Kind::TextOrTable(fields), Value::Object(entries)) => {
             let shown = entries.iter().map(|(key, value)| {
                 let field = fields.iter().find(|field| field.name == key);
@@ -55,24 +35,46 @@ pub(super) fn redact(kind: Kind, value: &Value) -> Value {
         (Kind::Rows(fields), Value::Array(rows)) => {
             Value::Array(rows.iter().map(|row| redact(Kind::Table(fields), row)).collect())
         }
-        // A scalar where an object belongs may be a secret in the wrong place.
-        (Kind::Table(_) | Kind::Named(_) | Kind::Map(_) | Kind::Rows(_), _) => Value::from(REDACTED),
+        (Kind::Text | Kind::TextOrTable(_), Value::String(text)) if has_userinfo(text) => Value::from(REDACTED),
+        (Kind::TextList, Value::Array(texts)) => {
+            Value::Array(texts.iter().map(|text| redact(Kind::Text, text)).collect())
+        }
+        // Something else where an object or a list belongs may be a secret in the wrong place.
+        (Kind::Table(_) | Kind::Named(_) | Kind::Map(_) | Kind::Rows(_) | Kind::TextList, _) => Value::from(REDACTED),
+        (_, Value::Object(_) | Value::Array(_)) => Value::from(REDACTED),
         (_, value) => value.clone(),
     }
+}
+
+/// `https://name:secret@host`.
+fn has_userinfo(text: &str) -> bool {
+    let authority = text.split_once("://").map(|(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or(rest));
+    authority.is_some_and(|authority| authority.contains('@'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::schema::ROOT;
 
     #[test]
-    fn a_broken_file_still_answers() {
-        let folder = tempfile::tempdir().unwrap();
-        let paths = Paths { state_dir: folder.path().into(), config_file: folder.path().join("tailclaw.json") };
-        std::fs::write(&paths.config_file, "{}").unwrap();
-        assert!(snapshot(&paths, &Environment::default()).valid);
-        std::fs::write(&paths.config_file, "{ gateway: ").unwrap();
-        let reply = snapshot(&paths, &Environment::default());
-        assert!(!reply.valid && reply.exists && reply.issues.len() == 1);
+    fn secrets_are_hidden_wherever_they_stand() {
+        let shown = redact(
+            Kind::Table(ROOT),
+            &json!({
+                "gateway": { "auth": { "token": "hunter2", "password": "${PASSWORD}" }, "port": 1, "bind": ["hunter2"] },
+                "channels": { "telegram": "hunter2" },
+                "models": { "providers": {
+                    "a": { "apiKey": { "source": "env", "provider": "default", "id": "KEY" }, "baseUrl": "http://u:hunter2@h/v1" },
+                    "b": "hunter2",
+                    "c": { "apiKey": ["hunter2"], "models": "hunter2" } } },
+                "secrets": { "providers": { "v": { "env": { "X": "hunter2" } } } }
+            }),
+        );
+        assert!(!shown.to_string().contains("hunter2"), "{shown:#}");
+        assert_eq!(shown["gateway"]["port"], 1);
+        assert_eq!(shown["gateway"]["auth"]["password"], "${PASSWORD}");
+        let reference = json!({ "source": "env", "provider": "default", "id": REDACTED });
+        assert_eq!(shown["models"]["providers"]["a"]["apiKey"], reference);
     }
 }

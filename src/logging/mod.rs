@@ -9,7 +9,7 @@ use tracing_appender::non_blocking::WorkerGuard;
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt};
+use tracing_subscriber::{EnvFilter, Layer, fmt, reload};
 
 const FILE_PREFIX: &str = "tailclaw";
 const FILE_SUFFIX: &str = "log";
@@ -26,7 +26,36 @@ pub struct Settings {
 
 /// Keeps the file writer alive; dropping it flushes.
 #[derive(Debug)]
-pub struct Logging(#[expect(dead_code, reason = "held for its Drop")] WorkerGuard);
+pub struct Logging {
+    level: Level,
+    _writer: WorkerGuard,
+}
+
+impl Logging {
+    /// The handle by which the level is changed.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.level.clone()
+    }
+}
+
+/// The least important lines that are written. Changed while the gateway runs.
+#[derive(Debug, Clone)]
+pub struct Level(reload::Handle<EnvFilter, tracing_subscriber::Registry>);
+
+impl Level {
+    /// `level` as in [`Settings`].
+    ///
+    /// # Errors
+    /// It does not parse; the old one stays.
+    pub fn set(&self, level: &str) -> io::Result<()> {
+        self.0.reload(filter(level)?).map_err(io::Error::other)
+    }
+}
+
+fn filter(level: &str) -> io::Result<EnvFilter> {
+    EnvFilter::try_new(format!("{level},{QUIET}")).map_err(io::Error::other)
+}
 
 /// Starts logging for the process.
 ///
@@ -43,16 +72,16 @@ pub fn start(settings: &Settings) -> io::Result<Logging> {
         .map_err(io::Error::other)?;
     // A full disk must not stop the gateway: lines that cannot be written are dropped by the writer's own thread.
     let (writer, guard) = tracing_appender::non_blocking(files);
-    let directives = format!("{},{QUIET}", settings.level);
-    let filter = || EnvFilter::try_new(&directives).map_err(io::Error::other);
-    let to_file = fmt::layer().event_format(line::JsonLine).with_writer(writer).with_filter(filter()?);
+    // One filter for both, so that one change counts for both.
+    let (filter, level) = reload::Layer::new(filter(&settings.level)?);
+    let to_file = fmt::layer().event_format(line::JsonLine).with_writer(writer);
     let to_person = fmt::layer()
         .with_writer(io::stderr)
         .with_target(false)
-        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none())
-        .with_filter(filter()?);
-    tracing_subscriber::registry().with(to_file).with(to_person).try_init().map_err(io::Error::other)?;
-    Ok(Logging(guard))
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()) && std::env::var_os("NO_COLOR").is_none());
+    let lines = filter.and_then(to_file).and_then(to_person);
+    tracing_subscriber::registry().with(lines).try_init().map_err(io::Error::other)?;
+    Ok(Logging { level: Level(level), _writer: guard })
 }
 
 /// The newest log file of the folder, if there is one.

@@ -6,6 +6,7 @@ use super::access::Scope;
 use super::agents::AgentEvent;
 use super::chat::{ChatEvent, ChatState};
 use super::cron::CronEvent;
+use super::config;
 use super::handshake::StateVersion;
 use super::presence::PresenceEntry;
 use super::sessions;
@@ -28,6 +29,7 @@ pub enum Event {
     Cron(Box<CronEvent>),
     PrefsChanged(PrefsChanged),
     VoicewakeChanged(Triggers),
+    ConfigChanged(config::Changed),
 }
 
 /// Who gets an event, beside the scope that it needs.
@@ -44,7 +46,7 @@ pub enum Audience {
 
 impl Event {
     /// The names in `hello-ok`.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 14] = [
         "connect.challenge",
         "tick",
         "presence",
@@ -58,6 +60,7 @@ impl Event {
         "cron",
         "users.prefs.changed",
         "voicewake.changed",
+        "config.changed",
     ];
 
     #[must_use]
@@ -75,6 +78,7 @@ impl Event {
             Self::Cron(_) => "cron",
             Self::PrefsChanged(_) => "users.prefs.changed",
             Self::VoicewakeChanged(_) => "voicewake.changed",
+            Self::ConfigChanged(_) => "config.changed",
         }
     }
 
@@ -90,7 +94,8 @@ impl Event {
             | Self::SessionMessage(_)
             | Self::Cron(_)
             | Self::PrefsChanged(_)
-            | Self::VoicewakeChanged(_) => Some(Scope::Read),
+            | Self::VoicewakeChanged(_)
+            | Self::ConfigChanged(_) => Some(Scope::Read),
         }
     }
 
@@ -115,7 +120,8 @@ impl Event {
             | Self::SessionMessage(_)
             | Self::Cron(_)
             | Self::PrefsChanged(_)
-            | Self::VoicewakeChanged(_) => false,
+            | Self::VoicewakeChanged(_)
+            | Self::ConfigChanged(_) => false,
         }
     }
 
@@ -139,6 +145,7 @@ impl Event {
             Self::Cron(event) => (to_json(event)?, None),
             Self::PrefsChanged(changed) => (to_json(changed)?, None),
             Self::VoicewakeChanged(triggers) => (to_json(triggers)?, None),
+            Self::ConfigChanged(changed) => (to_json(changed)?, None),
         };
         let tail = match state_version {
             Some(version) => format!(r#","stateVersion":{}}}"#, to_json(version)?),

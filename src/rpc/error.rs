@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::protocol::{ErrorCode, ErrorShape};
-use crate::{agent, automation, sessions, store};
+use crate::{agent, automation, config, sessions, store};
 
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -54,6 +54,32 @@ impl From<agent::Error> for ErrorShape {
                 .with_details(json!({ "reason": "gateway-restarting" })),
             agent::Error::UnknownAgent(_) => Self::new(ErrorCode::InvalidRequest, error.to_string())
                 .with_details(json!({ "code": "UNKNOWN_AGENT_ID" })),
+        }
+    }
+}
+
+impl From<config::WriteError> for ErrorShape {
+    fn from(error: config::WriteError) -> Self {
+        use config::WriteError;
+        match &error {
+            WriteError::Io { path, cause } => {
+                tracing::error!(path = %path.display(), error = %cause, "the configuration could not be written");
+                let shape = Self::unavailable(error.to_string(), RETRY_AFTER_MS);
+                match cause.kind() {
+                    std::io::ErrorKind::StorageFull => shape.with_details(json!({ "code": "STORAGE_FULL" })),
+                    _ => shape,
+                }
+            }
+            WriteError::Invalid(issues) | WriteError::InvalidBase(issues) => {
+                Self::invalid(error.to_string()).with_details(json!({ "issues": issues }))
+            }
+            WriteError::BaseRequired
+            | WriteError::BaseRequiredFor(_)
+            | WriteError::Stale
+            | WriteError::NotJson5(_)
+            | WriteError::NotAnObject
+            | WriteError::Sentinel(_)
+            | WriteError::Patch(_) => Self::invalid(error.to_string()),
         }
     }
 }

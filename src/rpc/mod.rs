@@ -33,7 +33,7 @@ use crate::agent::Agent;
 use crate::auth::Caller;
 use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
-use crate::config::Paths;
+use crate::config::{Configuration, Paths};
 use serde_json::json;
 
 use crate::protocol::access::{Access, Scope, permits};
@@ -117,6 +117,7 @@ pub struct Services {
     pub database: Database,
     pub identity: Arc<GatewayIdentity>,
     pub paths: Paths,
+    pub configuration: Configuration,
 }
 
 impl Services {
@@ -126,7 +127,7 @@ impl Services {
         let mut table = Table::default();
         system::register(&mut table, &self.system, &self.identity);
         presence::register(&mut table, &self.presence);
-        config::register(&mut table, &self.paths);
+        config::register(&mut table, &self.configuration);
         channels::register(&mut table);
         agents::register(&mut table, &self.agent, &self.sessions);
         models::register(&mut table, &self.agent);

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 pub use access::AccessDraft;
 
 use super::layers::{self, Layers, Missing, Overrides};
-use super::raw::{GatewayMode, Raw};
-use super::{ConfigError, Document, Environment, Paths, check, issue, token};
+use super::raw::{GatewayMode, Raw, ReloadMode as RawReloadMode};
+use super::{ConfigError, Document, Environment, Paths, check, issue, secrets, token};
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
 use crate::{agent as agent_module, auth, net, tailnet as tailnet_module};
@@ -33,8 +33,28 @@ pub struct Resolved {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: String,
     pub secret_origin: SecretOrigin,
+    pub reload: ReloadMode,
+    /// What it was made of.
+    pub(super) basis: Basis,
     /// What works but should be looked at; for the log.
     pub warnings: Vec<Issue>,
+}
+
+/// `gateway.reload.mode`: what becomes of a change of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReloadMode {
+    /// Seen and told, but nothing changes before the next start.
+    Off,
+    /// What can change does, the rest waits for the next start.
+    Hybrid,
+}
+
+/// File, environment and flags together, and the latter two alone for the next time.
+#[derive(Debug, Clone)]
+pub(super) struct Basis {
+    pub(super) layers: Layers,
+    pub(super) environment: Environment,
+    pub(super) overrides: Overrides,
 }
 
 /// Where the shared secret came from. A printed link may carry only one that the gateway made itself.
@@ -61,6 +81,8 @@ pub struct Draft {
     pub agent: agent_module::Settings,
     pub control_ui_enabled: bool,
     pub log_level: String,
+    pub(super) reload: ReloadMode,
+    pub(super) basis: Basis,
 }
 
 impl Draft {
@@ -104,6 +126,8 @@ impl Draft {
             control_ui_enabled: self.control_ui_enabled,
             log_level: self.log_level,
             secret_origin,
+            reload: self.reload,
+            basis: self.basis,
             warnings,
         })
     }
@@ -124,13 +148,20 @@ pub(super) fn draft(
     // A missing variable leaves an empty text behind; saying that too would not help.
     found.retain(|found| !issues.iter().any(|missing| missing.path == found.path));
     issues.append(&mut found);
-    let layers = layers::merge(file, environment, overrides, &mut issues);
-    let raw = Raw::from_checked(layers.value.clone(), &mut issues);
+    let mut layers = layers::merge(file, environment, overrides, &mut issues);
+    secrets::resolve(&mut layers.value, environment, &mut issues);
+    let basis = Basis { layers, environment: environment.clone(), overrides: overrides.clone() };
+    settle(basis, paths, issues)
+}
 
+/// From values that were checked one by one to settings that fit together. `issues` are those known so far.
+pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Result<Draft, ConfigError> {
+    let (layers, environment) = (&basis.layers, &basis.environment);
+    let raw = Raw::from_checked(layers.value.clone(), &mut issues);
     refuse_remote(&raw, &mut issues);
-    let tailnet = tailnet::resolve(&raw.gateway, &layers, &paths, &mut issues);
-    let bind = listen::resolve(&raw.gateway, tailnet.as_ref(), &layers, &mut issues);
-    let access = access::resolve(&raw.gateway, &bind, tailnet.is_some(), &layers, &mut issues);
+    let tailnet = tailnet::resolve(&raw.gateway, layers, &paths, &mut issues);
+    let bind = listen::resolve(&raw.gateway, tailnet.as_ref(), layers, &mut issues);
+    let access = access::resolve(&raw.gateway, &bind, tailnet.is_some(), layers, &mut issues);
     let agent = agent::resolve(&raw, environment, &mut issues);
     if !issues.is_empty() {
         return Err(ConfigError { issues });
@@ -143,6 +174,11 @@ pub(super) fn draft(
         agent,
         control_ui_enabled: raw.gateway.control_ui.enabled.unwrap_or(true),
         log_level: log_level(raw.logging.level.as_deref()),
+        reload: match raw.gateway.reload.mode {
+            RawReloadMode::Hybrid => ReloadMode::Hybrid,
+            RawReloadMode::Off => ReloadMode::Off,
+        },
+        basis,
     })
 }
 

@@ -1,0 +1,182 @@
+//! Taking over a configuration that has changed while the gateway runs.
+//!
+//! The files are asked for once a second whether they are still the same. That is a few `stat` calls; watching by the
+//! kernel would need a watch for every folder on the way, for every file included, and anew for each link that is
+//! turned and each editor that writes by renaming, and the usual library for it is not under a licence that we take.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crate::config::{Applied, Apply, Configuration, Resolved};
+use crate::gateway::Gateway;
+use crate::logging::Level;
+use crate::protocol::Event;
+use crate::protocol::config::Changed;
+use crate::shutdown::Shutdown;
+
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// What a new configuration reaches while the gateway runs.
+pub(super) struct Parts {
+    /// Not held: the gateway holds the configuration, which holds this.
+    gateway: Weak<Gateway>,
+    level: Level,
+}
+
+impl Parts {
+    pub(super) fn new(gateway: &Arc<Gateway>, level: Level) -> Self {
+        Self { gateway: Arc::downgrade(gateway), level }
+    }
+}
+
+impl Apply for Parts {
+    fn apply(&self, old: &Resolved, new: &Resolved) -> Result<(), String> {
+        if old.log_level != new.log_level {
+            self.level.set(&new.log_level).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn changed(&self, changed: Changed) {
+        if let Some(gateway) = self.gateway.upgrade() {
+            gateway.bus.publish(&Event::ConfigChanged(changed));
+        }
+    }
+}
+
+/// Looks at the files until the gateway stops.
+pub(super) async fn watch(configuration: Configuration, shutdown: Shutdown) {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut watching = Watching::default();
+    let draining = shutdown.draining();
+    tokio::pin!(draining);
+    loop {
+        tokio::select! {
+            () = &mut draining => return,
+            _ = ticks.tick() => {}
+        }
+        let configuration = configuration.clone();
+        let look = tokio::task::spawn_blocking(move || {
+            if watching.has_settled(&configuration) {
+                tell(configuration.reload());
+            }
+            watching
+        });
+        match look.await {
+            Ok(looked) => watching = looked,
+            Err(error) => {
+                tracing::error!(%error, "the configuration is no longer watched; restart the gateway for a change of it");
+                return;
+            }
+        }
+    }
+}
+
+fn tell(applied: Option<Applied>) {
+    match applied {
+        None => {}
+        Some(Applied::Yes { waiting }) if waiting.is_empty() => {
+            tracing::info!("the configuration has changed and counts");
+        }
+        Some(Applied::Yes { waiting }) => {
+            tracing::warn!(keys = %waiting.join(", "), "the configuration has changed; restart the gateway for these keys");
+        }
+        Some(Applied::Off) => tracing::info!(
+            "the configuration has changed; gateway.reload.mode is off, so it counts from the next start"
+        ),
+        Some(Applied::Failed(problem)) => tracing::error!(
+            problem,
+            "the changed configuration cannot be used; the gateway goes on by the last one that was right"
+        ),
+    }
+}
+
+/// The files as they were at the last look.
+#[derive(Default)]
+struct Watching {
+    files: Vec<PathBuf>,
+    before: Vec<Option<Look>>,
+    /// A change was seen that has not been handed on.
+    is_fresh: bool,
+}
+
+/// What tells one state of a file from another. By the file that a link leads to: turning the link shows as another
+/// inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Look {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Look {
+    fn at(path: &Path) -> Option<Self> {
+        let facts = std::fs::metadata(path).ok()?;
+        Some(Self {
+            device: facts.dev(),
+            inode: facts.ino(),
+            size: facts.size(),
+            modified: (facts.mtime(), facts.mtime_nsec()),
+            changed: (facts.ctime(), facts.ctime_nsec()),
+        })
+    }
+}
+
+impl Watching {
+    /// Whether the files have changed and then stayed the same for one look: an editor that writes in pieces is
+    /// through.
+    fn has_settled(&mut self, configuration: &Configuration) -> bool {
+        if self.files.is_empty() {
+            self.files = configuration.files();
+            // The file may have changed since the start read it.
+            self.is_fresh = true;
+        }
+        let now: Vec<Option<Look>> = self.files.iter().map(|path| Look::at(path)).collect();
+        if now != self.before {
+            self.before = now;
+            self.is_fresh = true;
+            return false;
+        }
+        if !std::mem::take(&mut self.is_fresh) {
+            return false;
+        }
+        // It may include others now.
+        let files = configuration.files();
+        if files != self.files {
+            self.files = files;
+            self.before = self.files.iter().map(|path| Look::at(path)).collect();
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_looks_different_after_every_kind_of_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(Look::at(&at("a")), None);
+        std::fs::write(at("a"), "1").unwrap();
+        std::fs::write(at("b"), "1").unwrap();
+        std::os::unix::fs::symlink("a", at("link")).unwrap();
+        let before = Look::at(&at("link"));
+        assert_eq!(before, Look::at(&at("a")));
+        // Turned to another file, as a deployment does it.
+        std::os::unix::fs::symlink("b", at("next")).unwrap();
+        std::fs::rename(at("next"), at("link")).unwrap();
+        assert_ne!(Look::at(&at("link")), before);
+        // Replaced by renaming, as an editor does it.
+        let before = Look::at(&at("a"));
+        std::fs::write(at("a.new"), "1").unwrap();
+        std::fs::rename(at("a.new"), at("a")).unwrap();
+        assert_ne!(Look::at(&at("a")), before);
+    }
+}
