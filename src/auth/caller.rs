@@ -1,5 +1,6 @@
 //! Somebody who was let in.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::net::WhoIs;
@@ -43,6 +44,7 @@ pub struct Caller {
     pub(super) scopes: Vec<Scope>,
     pub(super) method: AuthMethod,
     pub(super) device_id: Option<String>,
+    pub(super) address: IpAddr,
     pub(super) whois: Option<Arc<WhoIs>>,
     /// Whom a trusted proxy names.
     pub(super) proxy_user: Option<String>,
@@ -69,6 +71,12 @@ impl Caller {
     #[must_use]
     pub fn device_id(&self) -> Option<&str> {
         self.device_id.as_deref()
+    }
+
+    /// Where it calls from; behind a trusted proxy, the client's.
+    #[must_use]
+    pub const fn address(&self) -> IpAddr {
+        self.address
     }
 
     /// For the log: the login or the tags of a tailnet peer, or the name that a trusted proxy gives.

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::AsyncReadExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -15,7 +16,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::Gateway;
 use super::attendance::Attendance;
-use super::close::{Close, policy};
+use super::close::Close;
 use super::handshake::{self, Failed, Socket, Welcomed};
 use super::outbox::{Next, Outbox};
 use super::upgrade::Headers;
@@ -77,6 +78,8 @@ struct Connection {
     opened: Instant,
     requests: u64,
     wrong_role: u32,
+    /// Sent before it was let in.
+    pending: Vec<Message>,
     /// Held for its end.
     _attendance: Option<Attendance>,
 }
@@ -101,6 +104,7 @@ impl Connection {
             opened: Instant::now(),
             requests: 0,
             wrong_role: 0,
+            pending: welcomed.pending,
             id,
             peer,
             outbox,
@@ -129,6 +133,11 @@ impl Connection {
         let stopped = self.gateway.shutdown.stopped();
         tokio::pin!(stopped);
         let outbox = Arc::clone(&self.outbox);
+        for message in std::mem::take(&mut self.pending) {
+            if let ControlFlow::Break(end) = self.read(Some(Ok(message))) {
+                return end;
+            }
+        }
         loop {
             let reads = self.may_read();
             let step = tokio::select! {
@@ -145,13 +154,13 @@ impl Connection {
                     }
                     send(socket, Message::Ping(Bytes::new())).await
                 }
-                () = &mut stopped => {
-                    // What was answered before the end is still delivered.
-                    let _ = self.write(socket).await;
-                    return Some(Close::RESTART.frame());
-                }
+                () = &mut stopped => ControlFlow::Break(Some(Close::RESTART.frame())),
             };
             if let ControlFlow::Break(end) = step {
+                if end.is_some() {
+                    // What was answered before the end is still delivered.
+                    let _ = self.write(socket).await;
+                }
                 return end;
             }
         }
@@ -215,11 +224,9 @@ impl Connection {
             },
             Some(Ok(Message::Close(_))) | None => return ControlFlow::Break(None),
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-            Some(Err(WsError::Capacity(_))) => return ControlFlow::Break(Some(Close::TOO_LARGE.frame())),
-            Some(Err(WsError::Utf8(_))) => return ControlFlow::Break(Some(policy("invalid UTF-8"))),
             Some(Err(error)) => {
                 tracing::debug!(conn.id = %self.id, %error, "the connection broke");
-                return ControlFlow::Break(None);
+                return ControlFlow::Break(Close::of(&error).map(Close::frame));
             }
         }
         ControlFlow::Continue(())
@@ -228,10 +235,9 @@ impl Connection {
     fn receive(&mut self, text: &str) {
         match Inbound::parse(text) {
             Inbound::Request(request) => self.serve(request),
-            Inbound::Answerable { id, problem } => {
+            Inbound::Malformed { id, problem } => {
                 self.outbox.push_frame(response::<()>(&id, Err(&ErrorShape::invalid(problem))));
             }
-            Inbound::NotARequest => self.ignore("a message that is no request"),
             Inbound::NotJson => self.ignore("a message that is no JSON"),
         }
     }
@@ -257,15 +263,22 @@ impl Connection {
                 self.outbox.push_frame(frame);
                 self.count_wrong_role(wrong_role);
             }
-            Dispatch::Started(mut handler) => match (&mut handler).now_or_never() {
-                // Most handlers have their answer at hand: no task is made for them.
-                Some(Answer { frame, error, then: None }) => {
-                    call.ended(error.as_ref());
-                    self.outbox.push_frame(frame);
-                }
-                Some(answer) => self.finish_later(call, std::future::ready(answer), place),
-                None => self.finish_later(call, handler, place),
-            },
+            Dispatch::Started(handler) => {
+                self.count_wrong_role(false);
+                self.start(call, handler, place);
+            }
+        }
+    }
+
+    fn start(&self, call: Call, mut handler: BoxFuture<'static, Answer>, place: OwnedSemaphorePermit) {
+        match (&mut handler).now_or_never() {
+            // Most handlers have their answer at hand: no task is made for them.
+            Some(Answer { frame, error, then: None }) => {
+                call.ended(error.as_ref());
+                self.outbox.push_frame(frame);
+            }
+            Some(answer) => self.finish_later(call, std::future::ready(answer), place),
+            None => self.finish_later(call, handler, place),
         }
     }
 
@@ -296,12 +309,11 @@ impl Connection {
         });
     }
 
+    /// Only an unbroken row of them shows that somebody does not listen.
     fn count_wrong_role(&mut self, wrong_role: bool) {
-        if wrong_role {
-            self.wrong_role += 1;
-            if self.wrong_role > MAX_WRONG_ROLE {
-                self.outbox.close(Close::UNAUTHORIZED_CALLS);
-            }
+        self.wrong_role = if wrong_role { self.wrong_role + 1 } else { 0 };
+        if self.wrong_role > MAX_WRONG_ROLE {
+            self.outbox.close(Close::UNAUTHORIZED_CALLS);
         }
     }
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
-use serde_json::json;
+use serde::Deserialize;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
@@ -14,7 +15,7 @@ use super::close::{Close, policy};
 use super::upgrade::Headers;
 use crate::auth::{Admission, Attempt, Caller};
 use crate::clock::now_ms;
-use crate::net::guard::{Guard, is_too_large};
+use crate::net::guard::Guard;
 use crate::net::{Peer, Stream};
 use crate::protocol::access::{Scope, permits};
 use crate::protocol::frame::{Inbound, Request, response};
@@ -33,6 +34,8 @@ pub(super) struct Welcomed {
     pub client: ClientInfo,
     /// To be sent once events can follow it.
     pub hello: String,
+    /// What the client sent without waiting for it.
+    pub pending: Vec<Message>,
 }
 
 /// How a handshake ended that led nowhere. The response, if one was due, was sent.
@@ -50,12 +53,7 @@ impl From<Close> for Failed {
 
 impl From<WsError> for Failed {
     fn from(error: WsError) -> Self {
-        match error {
-            WsError::Io(error) if is_too_large(&error) => Close::TOO_LARGE.into(),
-            WsError::Capacity(_) => Close::TOO_LARGE.into(),
-            WsError::Utf8(_) => Self::Close(policy("invalid UTF-8")),
-            _ => Self::Gone,
-        }
+        Close::of(&error).map_or(Self::Gone, Into::into)
     }
 }
 
@@ -106,7 +104,8 @@ async fn talk(
         host: headers.host.as_deref(),
         vouched: &headers.vouched,
     };
-    let admission = match gateway.gatekeeper.admit(attempt).await {
+    let mut pending = Vec::new();
+    let admission = match while_queueing(gateway.gatekeeper.admit(attempt), socket, &mut pending).await? {
         Ok(admission) => admission,
         Err(refusal) => {
             tracing::warn!(
@@ -122,7 +121,38 @@ async fn talk(
         Err(error) => return Err(refuse(socket, &request.id, &error, None).await),
     };
     let hello = response(&request.id, Ok(&hello));
-    Ok(Welcomed { caller: Arc::new(admission.caller), client: params.client, hello })
+    Ok(Welcomed { caller: Arc::new(admission.caller), client: params.client, hello, pending })
+}
+
+/// Frames that a client may send before it is let in, behind its `connect`.
+const MAX_PENDING: usize = 15;
+
+/// Waits for the decision, and meanwhile keeps what the client sends already. The decision is waited for in any case:
+/// its delay is what slows a guesser down, also one that does not stay for the answer.
+async fn while_queueing<T>(
+    deciding: impl Future<Output = T>,
+    socket: &mut Socket,
+    pending: &mut Vec<Message>,
+) -> Result<T, Failed> {
+    tokio::pin!(deciding);
+    let failed = loop {
+        let message = tokio::select! {
+            biased;
+            decided = &mut deciding => return Ok(decided),
+            message = socket.next() => message,
+        };
+        match message {
+            Some(Ok(Message::Text(_) | Message::Binary(_))) if pending.len() == MAX_PENDING => {
+                break Close::TOO_MANY_PENDING.into();
+            }
+            Some(Ok(message @ (Message::Text(_) | Message::Binary(_)))) => pending.push(message),
+            Some(Ok(Message::Close(_))) | None => break Failed::Gone,
+            Some(Ok(_)) => {}
+            Some(Err(error)) => break error.into(),
+        }
+    };
+    deciding.await;
+    Err(failed)
 }
 
 async fn send_challenge(socket: &mut Socket, nonce: &str) -> Result<(), Failed> {
@@ -146,15 +176,29 @@ async fn first_request(socket: &mut Socket) -> Result<Request, Failed> {
         }
     };
     match Inbound::parse(&text) {
+        Inbound::Request(request) if claims_to_be_a_worker(&request) => Err(Close::INVALID_HANDSHAKE.into()),
         Inbound::Request(request) if request.method == "connect" => Ok(request),
         Inbound::Request(request) => {
             let error = ErrorShape::invalid("invalid handshake: first request must be connect");
             Err(refuse(socket, &request.id, &error, None).await)
         }
-        Inbound::Answerable { id, problem } => Err(refuse(socket, &id, &ErrorShape::invalid(problem), None).await),
-        Inbound::NotARequest => Err(Close::NOT_A_REQUEST.into()),
+        Inbound::Malformed { .. } => Err(Close::NOT_A_REQUEST.into()),
         Inbound::NotJson => Err(Close::NORMAL.into()),
     }
+}
+
+/// Workers come in by a path of their own, which is not served here; on this one they are not even answered.
+fn claims_to_be_a_worker(request: &Request) -> bool {
+    #[derive(Deserialize)]
+    struct Claim {
+        role: Option<Value>,
+        client: Option<Value>,
+    }
+    let Ok(claim) = request.params::<Claim>() else { return false };
+    let client = |key: &str| claim.client.as_ref().and_then(|client| client.get(key)).and_then(Value::as_str);
+    claim.role.is_some_and(|role| role == "worker")
+        || client("id") == Some("openclaw-worker")
+        || client("mode") == Some("worker")
 }
 
 /// Sends the response first, then names the close.

@@ -8,7 +8,7 @@ use super::{ErrorShape, problem};
 /// A request as it came, params still raw: they are decoded once, into the method's own type.
 #[derive(Debug)]
 pub struct Request {
-    /// The client's id, echoed as it came, also when it is not a string.
+    /// The client's id, echoed as it came.
     pub id: Box<RawValue>,
     pub method: String,
     pub params: Option<Box<RawValue>>,
@@ -18,15 +18,13 @@ pub struct Request {
 #[derive(Debug)]
 pub enum Inbound {
     Request(Request),
-    /// A request that cannot be served but can be answered, because its id could be read.
-    Answerable {
+    /// JSON, but no request: to be answered under this id.
+    Malformed {
         id: Box<RawValue>,
-        problem: &'static str,
+        problem: String,
     },
     /// Not JSON at all.
     NotJson,
-    /// JSON, but no request with an id.
-    NotARequest,
 }
 
 #[derive(Deserialize)]
@@ -44,21 +42,54 @@ impl Inbound {
     pub fn parse(text: &str) -> Self {
         let Ok(loose) = serde_json::from_str::<Loose>(text) else {
             return match serde_json::from_str::<&RawValue>(text) {
-                Ok(_) => Self::NotARequest,
+                Ok(value) if value.get().starts_with('{') => {
+                    Self::malformed(None, &["at root: a property is given twice"])
+                }
+                Ok(_) => Self::malformed(None, &["must be object"]),
                 Err(_) => Self::NotJson,
             };
         };
+        let (id, method) = (text_in(loose.id.as_deref()), text_in(loose.method.as_deref()));
         let is_request = loose.kind.as_deref().is_some_and(|kind| kind.get() == "\"req\"");
-        let (true, Some(id)) = (is_request, loose.id) else {
-            return Self::NotARequest;
-        };
-        match loose.method.map(|method| serde_json::from_str::<String>(method.get())) {
-            Some(Ok(method)) if !method.is_empty() => {
+        match (is_request, id, method, loose.id) {
+            (true, Ok(_), Ok(method), Some(id)) => {
                 Self::Request(Request { id, method, params: loose.params.filter(|raw| raw.get() != "null") })
             }
-            _ => Self::Answerable { id, problem: "invalid request frame: at /method: must be a non-empty string" },
+            (_, id, method, raw_id) => {
+                let missing =
+                    [("type", loose.kind.is_none()), ("id", raw_id.is_none()), ("method", loose.method.is_none())];
+                let mut problems: Vec<String> = missing
+                    .into_iter()
+                    .filter(|(_, is_missing)| *is_missing)
+                    .map(|(name, _)| format!("must have required property '{name}'"))
+                    .collect();
+                if loose.kind.is_some() && !is_request {
+                    problems.push("at /type: must be equal to constant".to_owned());
+                }
+                for (name, is_there, problem) in
+                    [("id", raw_id.is_some(), id.err()), ("method", loose.method.is_some(), method.err())]
+                {
+                    problems.extend(problem.filter(|_| is_there).map(|problem| format!("at /{name}: {problem}")));
+                }
+                Self::malformed(raw_id, &problems)
+            }
         }
     }
+
+    /// Under its own id, as it came; `null` and none at all read `invalid`.
+    fn malformed(id: Option<Box<RawValue>>, problems: &[impl AsRef<str>]) -> Self {
+        let invalid = || RawValue::from_string("\"invalid\"".to_owned()).unwrap_or_default();
+        let problems: Vec<&str> = problems.iter().map(AsRef::as_ref).collect();
+        Self::Malformed {
+            id: id.filter(|id| id.get() != "null").unwrap_or_else(invalid),
+            problem: format!("invalid request frame: {}", problems.join("; ")),
+        }
+    }
+}
+
+fn text_in(raw: Option<&RawValue>) -> Result<String, &'static str> {
+    let text = raw.and_then(|raw| serde_json::from_str::<String>(raw.get()).ok()).ok_or("must be string")?;
+    if text.is_empty() { Err("must not have fewer than 1 characters") } else { Ok(text) }
 }
 
 impl Request {
@@ -128,11 +159,32 @@ mod tests {
     }
 
     #[test]
-    fn a_number_as_id_is_kept_as_it_came() {
-        let Inbound::Answerable { id, .. } = Inbound::parse(r#"{"type":"req","id":7}"#) else {
-            panic!("answerable");
-        };
-        assert_eq!(id.get(), "7");
+    fn what_is_no_request_is_answered_under_its_id() {
+        for (text, id, problem) in [
+            (r#"{"type":"req","id":7,"method":"health"}"#, "7", "at /id: must be string"),
+            (r#"{"type":"req","id":"","method":"a"}"#, "\"\"", "at /id: must not have fewer than 1 characters"),
+            (r#"{"type":"req","id":null,"method":"a"}"#, "\"invalid\"", "must have required property 'id'"),
+            (r#"{"type":"req","method":"a"}"#, "\"invalid\"", "must have required property 'id'"),
+            (r#"{"type":"req","id":"q"}"#, "\"q\"", "must have required property 'method'"),
+            (r#"{"type":"req","id":"q","method":5}"#, "\"q\"", "at /method: must be string"),
+            (r#"{"id":"q","method":"a"}"#, "\"q\"", "must have required property 'type'"),
+            (
+                r#"{"type":"event","id":"q"}"#,
+                "\"q\"",
+                "must have required property 'method'; at /type: must be equal to constant",
+            ),
+            ("[1,2]", "\"invalid\"", "must be object"),
+            ("null", "\"invalid\"", "must be object"),
+            (r#"{"id":"a","id":"b"}"#, "\"invalid\"", "at root: a property is given twice"),
+        ] {
+            let Inbound::Malformed { id: seen, problem: said } = Inbound::parse(text) else { panic!("{text}") };
+            assert_eq!(
+                (seen.get(), said.as_str()),
+                (id, format!("invalid request frame: {problem}").as_str()),
+                "{text}"
+            );
+        }
+        assert!(matches!(Inbound::parse("hello"), Inbound::NotJson));
     }
 
     #[test]
@@ -145,13 +197,6 @@ mod tests {
         let list = RawValue::from_string("[]".to_owned()).unwrap();
         let error = decode::<crate::protocol::NoParams>("health", Some(&list)).unwrap_err();
         assert_eq!(error.message, "invalid health params: must be object");
-    }
-
-    #[test]
-    fn tells_garbage_from_json() {
-        assert!(matches!(Inbound::parse("hello"), Inbound::NotJson));
-        assert!(matches!(Inbound::parse("[1]"), Inbound::NotARequest));
-        assert!(matches!(Inbound::parse(r#"{"type":"res","id":"1"}"#), Inbound::NotARequest));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! by the table before the params are decoded. `gateway::connection` is the caller; `app` fills the table.
 
 mod agents;
+mod budget;
 mod channels;
 mod chat;
 mod config;

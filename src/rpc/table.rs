@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::time::Instant;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::budget::WriteBudgets;
 use super::{Context, UNKNOWN_METHOD_ACCESS};
 use crate::protocol::frame::{Request, decode, response};
 use crate::protocol::{Access, ErrorShape, Method, Role};
@@ -34,12 +36,14 @@ type Handler = Box<dyn Fn(Context, Box<RawValue>, Option<Box<RawValue>>) -> BoxF
 struct Entry {
     access: Access,
     waits: bool,
+    control_plane_write: bool,
     handler: Handler,
 }
 
 #[derive(Default)]
 pub struct Table {
     entries: BTreeMap<&'static str, Entry>,
+    budgets: WriteBudgets,
 }
 
 impl Table {
@@ -55,7 +59,7 @@ impl Table {
         F: Future<Output = Result<M::Reply, ErrorShape>> + Send + 'static,
     {
         let service = service.clone();
-        self.insert(M::NAME, M::ACCESS, M::WAITS, move |context, id, params| {
+        self.insert::<M>(move |context, id, params| {
             let service = service.clone();
             async move {
                 let result = match decode::<M::Params>(M::NAME, params.as_deref()) {
@@ -83,7 +87,7 @@ impl Table {
         F: Future<Output = Result<TwoReplies<A, M::Reply>, ErrorShape>> + Send + 'static,
     {
         let service = service.clone();
-        self.insert(M::NAME, M::ACCESS, M::WAITS, move |context, id, params| {
+        self.insert::<M>(move |context, id, params| {
             let service = service.clone();
             async move {
                 let result = match decode::<M::Params>(M::NAME, params.as_deref()) {
@@ -104,18 +108,21 @@ impl Table {
         });
     }
 
-    fn insert(
+    fn insert<M: Method>(
         &mut self,
-        name: &'static str,
-        access: Access,
-        waits: bool,
         handler: impl Fn(Context, Box<RawValue>, Option<Box<RawValue>>) -> BoxFuture<'static, Answer>
         + Send
         + Sync
         + 'static,
     ) {
-        let before = self.entries.insert(name, Entry { access, waits, handler: Box::new(handler) });
-        assert!(before.is_none(), "{name} is registered twice");
+        let entry = Entry {
+            access: M::ACCESS,
+            waits: M::WAITS,
+            control_plane_write: M::CONTROL_PLANE_WRITE,
+            handler: Box::new(handler),
+        };
+        let before = self.entries.insert(M::NAME, entry);
+        assert!(before.is_none(), "{} is registered twice", M::NAME);
     }
 
     /// The names in `hello-ok`.
@@ -130,7 +137,7 @@ impl Table {
         self.entries.get(method).is_some_and(|entry| entry.waits)
     }
 
-    /// Checks role and scope, then starts the handler.
+    /// Checks role, scope and, for writes to the control plane, the budget; then starts the handler.
     #[must_use]
     pub fn dispatch(&self, context: Context, request: Request) -> Dispatch {
         let entry = self.entries.get(request.method.as_str());
@@ -145,8 +152,16 @@ impl Table {
             Verdict::WrongRole(error) => return refused(error, true),
             Verdict::MissingScope(error) => return refused(error, false),
         }
+        if entry.is_some_and(|entry| entry.control_plane_write)
+            && let Err(error) = self.budgets.spend(&request.method, &context.caller, Instant::now())
+        {
+            return refused(error, false);
+        }
         match entry {
             Some(entry) => Dispatch::Started((entry.handler)(context, request.id, request.params)),
+            None if request.method == "connect" => {
+                refused(ErrorShape::invalid("connect is only valid as the first request"), false)
+            }
             None => refused(ErrorShape::invalid(format!("unknown method: {}", request.method)), false),
         }
     }

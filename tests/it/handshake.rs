@@ -88,12 +88,35 @@ async fn bad_first_frames_end_the_connection() {
     assert_eq!(error["message"], text);
     assert_eq!(client.closed().await, Closed { code: 1008, reason: text.into() });
 
-    for frame in [json!({"hello": "there"}), json!([1, 2, 3]), json!({"type": "event", "event": "tick"})] {
+    for frame in [
+        json!({"hello": "there"}),
+        json!([1, 2, 3]),
+        json!(null),
+        json!({"type": "event", "event": "tick"}),
+        json!({"type": "req", "id": 7, "method": "connect", "params": {}}),
+        json!({"type": "req", "id": "no-method"}),
+    ] {
         let mut client = gateway.socket().await;
         client.challenge().await;
         client.send(&frame).await;
         let closed = client.next().await.expect_err("no answer goes out to something that is no request");
         assert_eq!(closed, Closed { code: 1008, reason: "invalid request frame".into() }, "after {frame}");
+    }
+}
+
+#[tokio::test]
+async fn workers_are_not_even_answered() {
+    let gateway = gateway().start().await;
+    for params in [
+        json!({"role": "worker"}),
+        merged(connect_params(""), "/client/mode", json!("worker")),
+        merged(connect_params(""), "/client/id", json!("openclaw-worker")),
+    ] {
+        let mut client = gateway.socket().await;
+        client.challenge().await;
+        client.start("connect", params).await;
+        let closed = client.next().await.expect_err("no answer goes out to a worker");
+        assert_eq!(closed, Closed { code: 1008, reason: "invalid-handshake".into() });
     }
 }
 
@@ -325,9 +348,23 @@ async fn unknown_methods_and_missing_scopes_read_as_clients_expect() {
 async fn malformed_frames_after_authentication_leave_the_connection_up() {
     let gateway = gateway().start().await;
     let mut client = gateway.operator().await;
-    for text in ["{", "", "null", "\"text\"", "{\"type\":\"req\"", "[[[[[[[["] {
+    for text in ["{", "", "{\"type\":\"req\"", "[[[[[[[["] {
         client.send_text(text).await;
     }
+    for (text, problem) in [
+        ("null", "must be object"),
+        ("\"text\"", "must be object"),
+        ("[1]", "must be object"),
+        (r#"{"type":"req","method":"health"}"#, "must have required property 'id'"),
+        (r#"{"type":"req","id":null,"method":"health"}"#, "must have required property 'id'"),
+    ] {
+        client.send_text(text).await;
+        let error = client.response("invalid").await.expect_err("what is no request is refused");
+        assert_eq!(error["message"], format!("invalid request frame: {problem}"), "{text}");
+    }
+    client.send_text(r#"{"type":"req","id":7,"method":"health"}"#).await;
+    let answer = client.find("an answer", |frame| frame["id"] == 7).await;
+    assert_eq!(answer["error"]["message"], "invalid request frame: at /id: must be string");
     client.send_text("[".repeat(100_000)).await;
     client.send_binary(vec![0xff, 0xfe, 0x00, 0x01]).await;
     client.send(&json!({"type": "req", "id": "no-method"})).await;
@@ -391,6 +428,78 @@ async fn requests_sent_behind_connect_are_served_after_hello() {
     let health = client.start("health", json!({})).await;
     client.response(&hello).await.expect("connect is answered");
     client.response(&health).await.expect("the request behind it is answered");
+}
+
+#[tokio::test]
+async fn more_than_15_frames_behind_connect_end_the_connection() {
+    let gateway = gateway().start().await;
+    // The answer to a wrong token waits, and with it everything behind it.
+    let flood = async |frames: usize| {
+        let mut client = gateway.socket().await;
+        client.challenge().await;
+        client.start("connect", connect_params("wrong")).await;
+        for _ in 0..frames {
+            client.start("health", json!({})).await;
+        }
+        client
+    };
+    let mut client = flood(15).await;
+    let refusal = client.find("the refusal", |frame| frame["type"] == "res").await;
+    assert_eq!(refusal["error"]["details"]["code"], "AUTH_TOKEN_MISMATCH", "{refusal}");
+    assert_eq!(client.closed().await.code, 1008);
+
+    let closed = flood(16).await.next().await.expect_err("nothing is answered");
+    assert_eq!(closed, Closed { code: 1008, reason: "too many pending handshake frames".into() });
+}
+
+#[tokio::test]
+async fn a_second_connect_and_an_id_used_twice_are_answered_one_by_one() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let error = client.connect(connect_params(&gateway.token())).await.expect_err("one connect is enough");
+    assert_eq!(error["code"], "INVALID_REQUEST");
+    assert_eq!(error["message"], "connect is only valid as the first request");
+    for _ in 0..2 {
+        client.send(&json!({"type": "req", "id": "same", "method": "health"})).await;
+    }
+    client.response("same").await.expect("the first is answered");
+    client.response("same").await.expect("the second is answered");
+}
+
+async fn node(gateway: &Gateway, protocol: u32) -> RawClient {
+    let mut client = gateway.socket().await;
+    let (nonce, clock) = client.challenge().await;
+    let params = json!({
+        "minProtocol": protocol, "maxProtocol": protocol, "role": "node", "scopes": [],
+        "client": {"id": "node-host", "version": "test", "platform": "linux", "mode": "node"},
+        "auth": {"token": gateway.token()},
+    });
+    let hello = client.connect(Device::new().sign(3, params, &nonce, clock)).await.expect("a node is let in");
+    assert_eq!((&hello["protocol"], &hello["auth"]["role"]), (&json!(4), &json!("node")), "{hello}");
+    client
+}
+
+#[tokio::test]
+async fn a_node_may_be_one_version_behind() {
+    let gateway = gateway().start().await;
+    node(&gateway, 4).await;
+    node(&gateway, 3).await;
+}
+
+#[tokio::test]
+async fn eleven_calls_of_the_wrong_role_in_a_row_end_the_connection() {
+    let gateway = gateway().start().await;
+    let mut node = node(&gateway, 4).await;
+    for call in 0..15 {
+        // One that is right in between starts the count anew.
+        if call == 5 {
+            node.request("health", json!({})).await.expect("anybody may ask for health");
+        }
+        let error = node.request("status", json!({})).await.expect_err("status is for operators");
+        assert_eq!((&error["code"], &error["message"]), (&json!("INVALID_REQUEST"), &json!("unauthorized role: node")));
+    }
+    node.request("status", json!({})).await.expect_err("the eleventh is answered, too");
+    assert_eq!(node.closed().await, Closed { code: 1008, reason: "repeated unauthorized calls".into() });
 }
 
 #[tokio::test]

@@ -170,6 +170,84 @@ async fn a_client_that_asks_and_never_reads_costs_itself_only() {
     gateway.assert_running();
 }
 
+/// A masked client frame.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).expect("a short payload");
+    assert!(length < 126);
+    let mask = [1, 2, 3, 4];
+    let masked = payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask);
+    [first, 0x80 | length].into_iter().chain(mask).chain(masked).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_websocket_is_told_so_before_and_after_the_handshake() {
+    let gateway = gateway().start().await;
+    let upgrade = "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let connect = json!({"type": "req", "id": "1", "method": "connect", "params": connect_params(&gateway.token())});
+    let long = connect.to_string();
+    for (broken, code) in [
+        (frame(0x81, &[0xff, 0xfe]), 1007_u16),
+        // Not masked; a reserved bit; an opcode that there is not.
+        (vec![0x81, 1, b'x'], 1002),
+        (frame(0xc1, b"{}"), 1002),
+        (frame(0x83, b"{}"), 1002),
+    ] {
+        for is_connected in [false, true] {
+            let mut stream = gateway.dial().await;
+            stream.write_all(upgrade.as_bytes()).await.unwrap();
+            if is_connected {
+                let mut connect = vec![0x81, 0xfe];
+                connect.extend(u16::try_from(long.len()).unwrap().to_be_bytes());
+                connect.extend([0, 0, 0, 0]);
+                connect.extend(long.as_bytes());
+                stream.write_all(&connect).await.unwrap();
+            }
+            stream.write_all(&broken).await.unwrap();
+            let mut all = Vec::new();
+            let read = tokio::time::timeout(seconds(20), stream.read_to_end(&mut all)).await;
+            read.expect("the gateway ends it").unwrap();
+            // The close frame is the last thing that is sent: two bytes of code, and no reason.
+            let end = &all[all.len() - 4..];
+            let expected = [&[0x88, 2][..], &code.to_be_bytes()].concat();
+            assert_eq!(end, expected, "{broken:?}, connected: {is_connected}");
+            assert_eq!(String::from_utf8_lossy(&all).contains("hello-ok"), is_connected);
+        }
+    }
+    healthy(&mut gateway.operator().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_connects_from_one_address_costs_no_memory() {
+    raise_descriptor_limit();
+    let mut gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let wave = async || {
+        for _ in 0..40 {
+            let crowd = (0..50).map(|number| {
+                let gateway = &gateway;
+                async move {
+                    let stream = Box::new(gateway.dial().await);
+                    // Those above the limit of unauthenticated sockets are turned away before they cost anything.
+                    let Ok(mut one) = RawClient::upgrade(stream, &gateway.url(), &[]).await else { return };
+                    let token = if number % 2 == 0 { gateway.token() } else { String::new() };
+                    let _ = one.connect(connect_params(&token)).await;
+                }
+            });
+            futures_util::future::join_all(crowd).await;
+        }
+    };
+    wave().await;
+    let before = resident_mib(&gateway);
+    for _ in 0..4 {
+        wave().await;
+        healthy(&mut client).await;
+    }
+    let after = resident_mib(&gateway);
+    assert!(after <= before + 32, "10,000 connects took the gateway from {before} to {after} MiB");
+    gateway.assert_running();
+}
+
 fn resident_mib(gateway: &Gateway) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("the gateway runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
