@@ -4,6 +4,8 @@
 //! too, whether or not anybody is still connected. Runs of one session take turns. The transcript's shape is
 //! `sessions`', the models are in `providers`.
 
+mod models;
+mod prompt;
 pub mod providers;
 mod registry;
 mod run;
@@ -14,19 +16,22 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use registry::{Outcome, RunLimit};
+pub use models::model_names;
+pub use registry::{Outcome, Registry, RunLimit};
 pub use settings::{ModelApi, ModelSettings, Settings};
 
 use crate::bus::Bus;
 use crate::clock::now_ms;
-use crate::protocol::Event;
 use crate::protocol::models::ModelRow;
-use crate::protocol::sessions::{Changed, Message};
+use crate::protocol::sessions::SendPolicy;
 use crate::protocol::system::ModelDefaults;
-use crate::sessions::{ActiveRuns, SessionKey, message_row};
+use crate::sessions::{Cause, SessionKey, Sessions};
 use crate::shutdown::Shutdown;
-use crate::store::{Acceptance, Database, NewInput, RunStatus, StoredMessage, StoredRun};
-use registry::Registry;
+use crate::store::{Acceptance, Database, ExpectedLeaf, NewAttachment, NewInput, RunStatus, StoredMessage, StoredRun};
+use models::OpenModels;
+
+/// How long a session's runs may take to end once they were told to.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -36,8 +41,15 @@ pub enum Error {
     Limit(#[from] RunLimit),
     #[error("the gateway is stopping; send it again after the restart")]
     Stopping,
-    #[error("unknown agent: {0}")]
+    #[error("Agent \"{0}\" no longer exists in configuration")]
     UnknownAgent(String),
+    /// Somebody else's message came first. Nothing was stored.
+    #[error("active branch changed; review and retry")]
+    LeafChanged,
+    #[error("send blocked by session policy")]
+    SendDenied,
+    #[error("Session {0} is still active; try again in a moment.")]
+    StillActive(String),
 }
 
 /// A message to answer.
@@ -49,6 +61,25 @@ pub struct Input {
     pub run_id: String,
     /// Shorter than the configured limit, or not at all.
     pub timeout: Option<Duration>,
+    pub attachments: Vec<NewAttachment>,
+    pub expected_leaf: Leaf,
+}
+
+/// [`ExpectedLeaf`] with an id of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Leaf {
+    #[default]
+    Any,
+    Empty,
+    Is(String),
+}
+
+impl Input {
+    /// A message with nothing special to it.
+    #[must_use]
+    pub const fn new(key: SessionKey, text: String, run_id: String) -> Self {
+        Self { key, text, run_id, timeout: None, attachments: Vec::new(), expected_leaf: Leaf::Any }
+    }
 }
 
 /// What became of it.
@@ -66,24 +97,29 @@ pub struct Agent(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
-    model: Box<dyn providers::Model>,
+    models: OpenModels,
     database: Database,
+    sessions: Sessions,
     bus: Bus,
     shutdown: Shutdown,
     registry: Arc<Registry>,
 }
 
 impl Agent {
+    /// `registry` is the one that `sessions` asks what runs.
+    ///
     /// # Errors
     /// The configured model's client could not be made.
     pub fn new(
         settings: Settings,
         database: Database,
+        sessions: Sessions,
         bus: Bus,
         shutdown: Shutdown,
+        registry: Arc<Registry>,
     ) -> Result<Self, providers::ModelError> {
-        let model = providers::open(&settings.model)?;
-        Ok(Self(Arc::new(Inner { settings, model, database, bus, shutdown, registry: Arc::default() })))
+        let models = OpenModels::new(&settings)?;
+        Ok(Self(Arc::new(Inner { settings, models, database, sessions, bus, shutdown, registry })))
     }
 
     /// Stores the message and starts its run. When this returns `New`, the message is on disk.
@@ -98,6 +134,10 @@ impl Agent {
         if input.key.agent() != inner.settings.agent_id {
             return Err(Error::UnknownAgent(input.key.agent().to_owned()));
         }
+        let known = inner.sessions.stored(&input.key).await?;
+        if known.is_some_and(|session| session.settings.send_policy == Some(SendPolicy::Deny)) {
+            return Err(Error::SendDenied);
+        }
         // Room is taken before anything is stored: what is acknowledged has a place to run.
         let slot = match inner.registry.reserve(input.key.as_str(), &input.run_id)? {
             registry::Reservation::Taken(slot) => slot,
@@ -108,18 +148,42 @@ impl Agent {
             agent_id: input.key.agent(),
             run_id: &input.run_id,
             text: &input.text,
+            attachments: &input.attachments,
+            expected_leaf: match &input.expected_leaf {
+                Leaf::Any => ExpectedLeaf::Any,
+                Leaf::Empty => ExpectedLeaf::Empty,
+                Leaf::Is(id) => ExpectedLeaf::Is(id),
+            },
             now: now_ms(),
         };
-        let message = match inner.database.accept_input(&new).await? {
+        let (session, message) = match inner.database.accept_input(&new).await? {
             Acceptance::Known(run) => return Ok(Started::Ended(run)),
-            Acceptance::New { message, .. } => message,
+            Acceptance::LeafChanged => return Err(Error::LeafChanged),
+            Acceptance::New { session, message, .. } => (session, message),
         };
         let outcome = slot.outcome();
-        self.announce(&input.key, "send", Some(&message));
+        inner.sessions.tell(&input.key, Cause::Reason("send")).await;
+        inner.sessions.tell_message(&input.key, &message, &session);
         let limit = input.timeout.map_or(inner.settings.run_timeout, |wish| wish.min(inner.settings.run_timeout));
-        let run = run::Run::new(Arc::clone(inner), input.key, input.run_id, message, limit);
+        let run = run::Run::new(Arc::clone(inner), input.key, *session, *message, limit);
         inner.shutdown.spawn(run.finish(slot));
         Ok(Started::New(outcome))
+    }
+
+    /// Stops everything that runs in a session and waits until its end is stored.
+    ///
+    /// # Errors
+    /// It does not end in time, or more and more is said.
+    pub async fn settle(&self, key: &SessionKey) -> Result<(), Error> {
+        let deadline = tokio::time::Instant::now() + SETTLE_LIMIT;
+        while let Some(outcome) = self.0.registry.first_of(key.as_str()) {
+            let _ = self.abort(key, None);
+            let ended = run::ended(outcome);
+            if tokio::time::timeout_at(deadline, ended).await.is_err() {
+                return Err(Error::StillActive(key.to_string()));
+            }
+        }
+        Ok(())
     }
 
     /// Stops one run, or all of a session. Returns the ids of those that were stopped.
@@ -165,9 +229,18 @@ impl Agent {
         self.0.registry.idle().await;
     }
 
+    /// The session that a run goes on in.
     #[must_use]
-    pub fn active_runs(&self) -> Arc<dyn ActiveRuns> {
-        Arc::<Registry>::clone(&self.0.registry)
+    pub fn session_of(&self, run_id: &str) -> Option<String> {
+        self.0.registry.session_of(run_id)
+    }
+
+    /// What a run answered, as it was stored.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub async fn stored_answer(&self, run_id: &str) -> Result<Option<StoredMessage>, Error> {
+        Ok(self.0.database.answer_of(run_id).await?)
     }
 
     #[must_use]
@@ -177,12 +250,7 @@ impl Agent {
 
     #[must_use]
     pub fn model_defaults(&self) -> ModelDefaults {
-        let model = &self.0.settings.model;
-        ModelDefaults {
-            model_provider: model.provider.clone(),
-            model: model.id.clone(),
-            context_tokens: model.context_window,
-        }
+        self.0.sessions.defaults().clone()
     }
 
     /// The catalogue as `models.list` shows it.
@@ -202,28 +270,6 @@ impl Agent {
     #[must_use]
     pub fn has_model(&self) -> bool {
         !matches!(self.0.settings.model.api, ModelApi::Echo)
-    }
-
-    fn announce(&self, key: &SessionKey, reason: &'static str, message: Option<&StoredMessage>) {
-        self.0.announce(key, reason, message);
-    }
-}
-
-impl Inner {
-    /// Tells those who follow the list, and those who follow the session.
-    fn announce(&self, key: &SessionKey, reason: &'static str, message: Option<&StoredMessage>) {
-        let changed = Changed { session_key: key.to_string(), reason, ts: now_ms(), session: None };
-        self.bus.publish(&Event::SessionsChanged(Box::new(changed)));
-        if let Some(message) = message {
-            let body = Message {
-                session_key: key.to_string(),
-                agent_id: key.agent().to_owned(),
-                message: message_row(message),
-                message_id: message.id.clone(),
-                message_seq: message.seq,
-            };
-            self.bus.publish(&Event::SessionMessage(Box::new(body)));
-        }
     }
 }
 

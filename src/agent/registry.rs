@@ -28,14 +28,20 @@ pub struct Outcome {
     pub status: RunStatus,
     pub text: String,
     pub error: Option<String>,
+    /// Why it stopped: `stop`, `rpc`, `timeout`, `error`, …
+    pub stop_reason: &'static str,
+    pub session_id: String,
+    pub provider: String,
+    pub model: String,
     pub usage: Usage,
     /// Unix milliseconds.
     pub started_at: u64,
     pub ended_at: u64,
 }
 
+/// What runs right now. Made before the agent, since `sessions` asks it too.
 #[derive(Debug, Default)]
-pub(super) struct Registry {
+pub struct Registry {
     state: Mutex<State>,
     /// Rung whenever a run ends.
     ended: Notify,
@@ -126,6 +132,17 @@ impl Registry {
 
     pub(super) fn watch(&self, run_id: &str) -> Option<watch::Receiver<Option<Outcome>>> {
         self.state().runs.get(run_id).map(|active| active.outcome.clone())
+    }
+
+    pub(super) fn session_of(&self, run_id: &str) -> Option<String> {
+        self.state().runs.get(run_id).map(|active| active.session.clone())
+    }
+
+    /// The run of a session that is not over yet and came first.
+    pub(super) fn first_of(&self, session: &str) -> Option<watch::Receiver<Option<Outcome>>> {
+        let state = self.state();
+        let first = state.sessions.get(session)?.order.first()?;
+        state.runs.get(first).map(|active| active.outcome.clone())
     }
 
     pub(super) fn count(&self) -> usize {

@@ -27,6 +27,8 @@ pub struct ModelSettings {
     pub id: String,
     pub name: String,
     pub context_window: Option<u64>,
+    /// Whether it can be shown a picture.
+    pub takes_images: bool,
     pub api: ModelApi,
 }
 
@@ -57,6 +59,7 @@ impl ModelSettings {
             id: "echo".to_owned(),
             name: "Echo (built in, no model configured)".to_owned(),
             context_window: None,
+            takes_images: false,
             api: ModelApi::Echo,
         }
     }

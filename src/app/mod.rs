@@ -32,7 +32,7 @@ use crate::rpc::{Presence, Services, System};
 use crate::sessions::{SessionKey, Sessions};
 use crate::shutdown::Shutdown;
 use crate::store::{Database, GatewayIdentity};
-use crate::{gateway, logging, store};
+use crate::{agent, gateway, logging, sessions, store};
 
 /// How long runs may go on after the gateway was asked to end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(15);
@@ -117,16 +117,18 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let shutdown = Shutdown::new();
     let fanout = Arc::new(Fanout::default());
     let bus = Bus::new(Arc::<Fanout>::clone(&fanout));
-    let agent = Agent::new(resolved.agent.clone(), database.clone(), bus.clone(), shutdown.clone())
-        .map_err(|error| anyhow!(error))?;
     let agent_id = resolved.agent.agent_id.clone();
-    let sessions = Sessions::new(
-        database.clone(),
-        agent.active_runs(),
-        agent.model_defaults(),
-        agent_id.clone(),
-        paths.database().display().to_string(),
-    );
+    let runs = Arc::new(agent::Registry::default());
+    let about_sessions = sessions::Settings {
+        default_agent: agent_id.clone(),
+        models: agent::model_names(&resolved.agent),
+        path: paths.database().display().to_string(),
+        archive: paths.state_dir.join("sessions"),
+    };
+    let sessions = Sessions::new(about_sessions, database.clone(), bus.clone(), Arc::<agent::Registry>::clone(&runs));
+    let agent =
+        Agent::new(resolved.agent.clone(), database.clone(), sessions.clone(), bus.clone(), shutdown.clone(), runs)
+            .map_err(|error| anyhow!(error))?;
     let connections = Arc::new(AtomicUsize::new(0));
     let (tailnet_view, tailnet) = watch::channel(None);
     let heartbeats = Heartbeats::open(agent.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;

@@ -101,7 +101,7 @@ impl Heartbeats {
         let _telling = inner.telling.lock().await;
         let events = inner.database.system_events(key.as_str()).await?;
         let Some(newest) = events.last() else { return Ok(()) };
-        let input = Input { key: key.clone(), text: message(&events), run_id: run_id(), timeout: None };
+        let input = Input::new(key.clone(), message(&events), run_id());
         match inner.agent.start(input).await {
             Ok(Started::New(outcome)) => {
                 // The message is on disk as the run's own: from here on it is not lost.

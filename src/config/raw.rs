@@ -194,6 +194,8 @@ pub(super) struct Model {
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
     pub(super) context_window: Option<u64>,
+    /// What it can be given: `text`, `image`.
+    pub(super) input: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::chat::{AttachmentParams, Usage};
 use super::{Access, Method, NoParams, Scope, method, methods};
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -48,6 +49,8 @@ pub struct IdentityReply {
 
 method!(AgentIdentity = "agent.identity.get", Access::Operator(Scope::Read), IdentityParams => IdentityReply);
 
+/// Where to: `sessionKey`, `sessionId`, or the main session of `agentId`. `to` is a person, whose session is the main
+/// one too. Without any of them the run has a session of its own.
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentParams {
@@ -56,10 +59,21 @@ pub struct AgentParams {
     pub agent_id: Option<String>,
     #[serde(default)]
     pub session_key: Option<String>,
+    #[serde(default)]
+    pub session_id: Option<String>,
+    #[serde(default)]
+    pub to: Option<String>,
     pub idempotency_key: String,
     /// Seconds; the run is aborted after it.
     #[serde(default)]
     pub timeout: Option<u64>,
+    #[serde(default)]
+    pub thinking: Option<String>,
+    /// Not followed: there is no channel to deliver to, as the answer's `delivery` says.
+    #[serde(default)]
+    pub deliver: bool,
+    #[serde(default)]
+    pub attachments: Vec<AttachmentParams>,
 }
 
 /// The first of the two responses.
@@ -73,13 +87,31 @@ pub struct Accepted {
     pub accepted_at: u64,
 }
 
-/// The second.
+/// The last response: how it ended, or, for a run that is going on already, that it is.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum AgentReply {
+    Completed(Box<Completed>),
+    InFlight(InFlight),
+}
+
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct InFlight {
+    pub run_id: String,
+    /// `in_flight`.
+    pub status: &'static str,
+    pub session_key: String,
+    pub agent_id: String,
+}
+
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Completed {
     pub run_id: String,
     /// `ok` or `error`.
     pub status: &'static str,
+    /// `completed`, `aborted`, or what went wrong.
     pub summary: String,
     pub result: RunResult,
 }
@@ -88,6 +120,15 @@ pub struct Completed {
 pub struct RunResult {
     pub payloads: Vec<Payload>,
     pub meta: RunMeta,
+    /// Where it was asked to deliver: why it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<Delivery>,
+}
+
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct Delivery {
+    pub delivered: bool,
+    pub reason: &'static str,
 }
 
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
@@ -109,8 +150,13 @@ pub struct RunMeta {
 #[serde(rename_all = "camelCase")]
 pub struct AgentMeta {
     pub session_id: String,
-    pub provider: String,
-    pub model: String,
+    /// Absent where no model was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -134,6 +180,8 @@ pub struct WaitReply {
     pub ended_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -153,18 +201,33 @@ impl Method for AgentWait {
 pub struct AgentEvent {
     pub run_id: String,
     pub session_key: String,
+    pub session_id: String,
     pub agent_id: String,
     /// From 1, per run.
     pub seq: u64,
-    /// `lifecycle` or `assistant`.
-    pub stream: &'static str,
+    pub stream: Stream,
     pub ts: u64,
     pub data: Value,
 }
 
+/// What an `agent` event tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// What is done before the model speaks: `phase`.
+    RunStatus,
+    /// `phase` start, model, end, error.
+    Lifecycle,
+    /// `text` so far and `delta`.
+    Assistant,
+    /// `inputTokens` and `outputTokens`.
+    Usage,
+}
+
 method!(
-    /// The one method with two responses: [`Accepted`], then [`Completed`].
-    AgentRun = "agent", Access::Dynamic(Scope::Write), AgentParams => Completed
+    /// The one method with two responses: [`Accepted`], then [`AgentReply`]. `/new` and `/reset` need
+    /// `operator.admin`.
+    AgentRun = "agent", Access::Dynamic(Scope::Write), AgentParams => AgentReply
 );
 
 methods![AgentsList, AgentIdentity, AgentRun, AgentWait];

@@ -44,6 +44,10 @@ pub const MAX_FRAME_BEFORE_AUTH: usize = 64 * 1024;
 pub const MAX_PAYLOAD: usize = 25 * 1024 * 1024;
 /// What may wait for one slow client, in bytes.
 pub const MAX_BUFFERED: usize = 50 * 1024 * 1024;
+/// Largest file that may come with a message, in bytes: what fits into a frame in base64, with room for the rest.
+pub const MAX_ATTACHMENT: usize = 19_464_192;
+/// Largest picture, in bytes.
+pub const MAX_IMAGE: usize = 6_291_456;
 /// The interval of the `tick` event, in milliseconds.
 pub const TICK_INTERVAL_MS: u64 = 30_000;
 /// How long a reply stays known by its idempotency key, in milliseconds.

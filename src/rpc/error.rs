@@ -8,6 +8,76 @@ use crate::{agent, automation, config, sessions, store};
 
 const RETRY_AFTER_MS: u64 = 1_000;
 
+impl From<sessions::ResolveError> for ErrorShape {
+    fn from(error: sessions::ResolveError) -> Self {
+        match error {
+            sessions::ResolveError::Store(error) => error.into(),
+            error => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<sessions::PatchError> for ErrorShape {
+    fn from(error: sessions::PatchError) -> Self {
+        match error {
+            sessions::PatchError::Length(_) => Self::invalid(format!("invalid sessions.patch params: {error}")),
+            error => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<sessions::EditError> for ErrorShape {
+    fn from(error: sessions::EditError) -> Self {
+        match error {
+            sessions::EditError::Store(error) => error.into(),
+            sessions::EditError::Patch(error) => error.into(),
+            sessions::EditError::Changed { .. } => session_changed(&error),
+            sessions::EditError::LabelTaken(_)
+            | sessions::EditError::ExpectationMissing(_)
+            | sessions::EditError::MainArchived => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<sessions::DeleteError> for ErrorShape {
+    fn from(error: sessions::DeleteError) -> Self {
+        match error {
+            sessions::DeleteError::Store(error) => error.into(),
+            sessions::DeleteError::Changed(_) => session_changed(&error),
+            sessions::DeleteError::Main(_) | sessions::DeleteError::NotArchived(_) => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+fn session_changed(error: &impl ToString) -> ErrorShape {
+    ErrorShape::invalid(error.to_string()).with_details(json!({ "reason": "session-changed" }))
+}
+
+/// A number that is too small, in the real gateway's words.
+pub(super) fn at_least(method: &str, field: &str, number: Option<u32>, least: u32) -> Result<(), ErrorShape> {
+    match number {
+        Some(number) if number < least => {
+            Err(ErrorShape::invalid(format!("invalid {method} params: at /{field}: must be >= {least}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A number that is too large.
+pub(super) fn at_most(method: &str, field: &str, number: Option<u32>, most: u32) -> Result<(), ErrorShape> {
+    match number {
+        Some(number) if number > most => {
+            Err(ErrorShape::invalid(format!("invalid {method} params: at /{field}: must be <= {most}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A field that one of several forms of the params has to have.
+pub(super) fn missing(method: &str, field: &str) -> ErrorShape {
+    ErrorShape::invalid(format!("invalid {method} params: must have required property '{field}'"))
+}
+
 impl From<sessions::KeyError> for ErrorShape {
     fn from(error: sessions::KeyError) -> Self {
         Self::invalid(error.to_string())
@@ -52,6 +122,11 @@ impl From<agent::Error> for ErrorShape {
             agent::Error::Limit(limit) => Self::unavailable(limit.to_string(), RETRY_AFTER_MS),
             agent::Error::Stopping => Self::unavailable(error.to_string(), RETRY_AFTER_MS)
                 .with_details(json!({ "reason": "gateway-restarting" })),
+            agent::Error::LeafChanged => {
+                Self::invalid(error.to_string()).with_details(json!({ "reason": "active-leaf-changed" }))
+            }
+            agent::Error::SendDenied => Self::invalid(error.to_string()),
+            agent::Error::StillActive(_) => Self::unavailable(error.to_string(), RETRY_AFTER_MS),
             agent::Error::UnknownAgent(_) => Self::new(ErrorCode::InvalidRequest, error.to_string())
                 .with_details(json!({ "code": "UNKNOWN_AGENT_ID" })),
         }

@@ -130,12 +130,13 @@ impl Services {
         presence::register(&mut table, &self.presence);
         config::register(&mut table, &self.configuration);
         channels::register(&mut table);
-        agents::register(&mut table, &self.agent, &self.sessions);
+        let chat = chat::Chat { agent: self.agent.clone(), sessions: self.sessions };
+        agents::register(&mut table, &chat);
         models::register(&mut table, &self.agent);
         nodes::register(&mut table, &self.database);
         logs::register(&mut table, self.paths.logs_dir());
-        sessions::register(&mut table, &self.sessions);
-        chat::register(&mut table, &self.agent, &self.sessions);
+        sessions::register(&mut table, &chat);
+        chat::register(&mut table, &chat);
         users::register(&mut table, &self.database, &self.bus);
         voicewake::register(&mut table, &self.database, &self.bus);
         machine::register(&mut table, &self.system, &self.paths.state_dir, self.port);

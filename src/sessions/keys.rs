@@ -45,6 +45,19 @@ impl SessionKey {
         }
     }
 
+    /// A part that is known to be good, under an agent.
+    pub(super) fn of(agent: &str, rest: &str) -> Self {
+        Self(format!("agent:{agent}:{rest}"))
+    }
+
+    /// A conversation of its own for one run of an agent that was given none.
+    #[must_use]
+    pub fn explicit(agent: &str, run_id: &str) -> Self {
+        // The run id is the client's own word; a key is short and on one line.
+        let rest: String = run_id.chars().filter(|sign| !sign.is_control()).take(128).collect();
+        Self(format!("agent:{agent}:explicit:{rest}"))
+    }
+
     /// The main conversation of an agent.
     #[must_use]
     pub fn main_of(agent: &str) -> Self {

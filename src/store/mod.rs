@@ -20,7 +20,9 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
 pub use conversations::{
-    Acceptance, MessageFilter, NewInput, RunEnd, RunStatus, SessionFilter, StoredMessage, StoredRun, StoredSession,
+    Acceptance, AnswerSource, Command, Edit, ExpectedLeaf, GATEWAY_MODEL, GATEWAY_PROVIDER, LastRun, MessageFilter,
+    MessageKind, NewAttachment, NewInput, Reset, RunEnd, RunStatus, SessionFilter, SessionOrder, StoredMessage,
+    StoredRun, StoredSession,
 };
 pub use cron::{BegunRun, StoredJob};
 pub use devices::{DeviceRecord, DeviceRole, NewDevice};

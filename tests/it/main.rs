@@ -16,4 +16,5 @@ mod http;
 mod identity;
 mod matrix;
 mod openclaw_cli;
+mod sessions;
 mod system;

@@ -20,7 +20,7 @@ impl Model for Echo {
         let heard = prompt.turns.last().map(|turn| turn.text.clone()).unwrap_or_default();
         let answer = format!("echo: {heard}");
         let words: Vec<String> = answer.split_inclusive(char::is_whitespace).map(str::to_owned).collect();
-        let usage = Usage { input: count_words(&heard), output: count_words(&answer) };
+        let usage = Usage::of(count_words(&heard), count_words(&answer));
         stream::iter(words)
             .then(|word| async move {
                 tokio::time::sleep(PAUSE).await;
@@ -43,7 +43,7 @@ mod tests {
 
     #[tokio::test]
     async fn repeats_the_last_turn() {
-        let turns = vec![Turn { role: MessageRole::User, text: "hello there\nfriend".into() }];
+        let turns = vec![Turn::text(MessageRole::User, "hello there\nfriend")];
         let chunks: Vec<_> = Echo.answer(Prompt { instructions: String::new(), turns }).collect().await;
         let text: String = chunks
             .iter()

@@ -19,6 +19,23 @@ pub struct Prompt {
 pub struct Turn {
     pub role: MessageRole,
     pub text: String,
+    /// Only for a model that takes them.
+    pub images: Vec<Picture>,
+}
+
+/// A picture that came with a message.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    /// As in `image/png`.
+    pub mime_type: String,
+    pub base64: String,
+}
+
+impl Turn {
+    #[must_use]
+    pub fn text(role: MessageRole, text: impl Into<String>) -> Self {
+        Self { role, text: text.into(), images: Vec::new() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +61,19 @@ pub enum ModelError {
     Unreachable { provider: String, address: String, cause: String },
     #[error("{provider} failed: {cause}")]
     Failed { provider: String, cause: String },
+}
+
+impl ModelError {
+    /// In the protocol's words.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::RateLimited { .. } => "rate_limit",
+            Self::Unauthorized { .. } | Self::UnknownModel { .. } | Self::Unreachable { .. } | Self::Failed { .. } => {
+                "unknown"
+            }
+        }
+    }
 }
 
 /// A language model. Dropping the stream cancels the request.

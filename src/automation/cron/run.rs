@@ -86,7 +86,7 @@ impl Cron {
         let timeout = timeout_seconds.filter(|seconds| *seconds > 0.0);
         let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let run_id = format!("cron:{run_id}");
-        let input = Input { key: key.clone(), text: message.to_owned(), run_id, timeout };
+        let input = Input { timeout, ..Input::new(key.clone(), message.to_owned(), run_id) };
         let mut outcome = match self.0.agent.start(input).await {
             Ok(Started::New(outcome) | Started::InFlight(outcome)) => outcome,
             Ok(Started::Ended(_)) => return End::failed("the run was known already".to_owned()),

@@ -72,6 +72,7 @@ impl Connected {
             id: id.to_owned(),
             name: entry.and_then(|entry| entry.name.clone()).unwrap_or_else(|| id.to_owned()),
             context_window: entry.and_then(|entry| entry.context_window),
+            takes_images: entry.is_some_and(|entry| entry.input.iter().any(|input| input == "image")),
             api: self.api.clone(),
         }
     }

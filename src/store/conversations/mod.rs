@@ -1,13 +1,17 @@
 //! Sessions, their messages and the runs that answer them. One subject, because one transaction spans all three: a
 //! message is acknowledged only together with the run that will answer it.
 
+mod archive;
+mod edits;
+mod messages;
 mod reads;
 mod rows;
-mod writes;
+mod runs;
 
-pub use reads::{MessageFilter, SessionFilter};
-pub use rows::{RunStatus, StoredMessage, StoredRun, StoredSession};
-pub use writes::{Acceptance, NewInput, RunEnd};
+pub use edits::{Command, Edit, GATEWAY_MODEL, GATEWAY_PROVIDER, Reset};
+pub use reads::{MessageFilter, SessionFilter, SessionOrder};
+pub use rows::{AnswerSource, LastRun, MessageKind, RunStatus, StoredMessage, StoredRun, StoredSession};
+pub use runs::{Acceptance, ExpectedLeaf, NewAttachment, NewInput, RunEnd};
 
 #[cfg(test)]
 mod tests {
@@ -15,7 +19,15 @@ mod tests {
     use crate::store::Database;
 
     fn input(run_id: &str) -> NewInput<'_> {
-        NewInput { session_key: "agent:main:main", agent_id: "main", run_id, text: "hi", now: 5 }
+        NewInput {
+            session_key: "agent:main:main",
+            agent_id: "main",
+            run_id,
+            text: "hi",
+            attachments: &[],
+            expected_leaf: ExpectedLeaf::Any,
+            now: 5,
+        }
     }
 
     async fn open() -> (tempfile::TempDir, Database) {
@@ -31,7 +43,7 @@ mod tests {
         let Acceptance::Known(run) = database.accept_input(&input("r1")).await.unwrap() else { panic!("known") };
         assert_eq!(run.status, RunStatus::Running);
         assert!(matches!(database.accept_input(&input("r2")).await.unwrap(), Acceptance::New { created: false, .. }));
-        let filter = MessageFilter::Newest { limit: 10, offset: 0 };
+        let filter = MessageFilter::Newest { floor: 0, limit: 10, offset: 0 };
         let (messages, total) = database.messages("agent:main:main", filter).await.unwrap();
         assert_eq!((messages.iter().map(|message| message.seq).collect::<Vec<_>>(), total), (vec![1, 2], 2));
     }
@@ -42,7 +54,7 @@ mod tests {
         database.accept_input(&input("r1")).await.unwrap();
         assert_eq!(database.end_interrupted_runs("cut off", 9).await.unwrap(), 1);
         assert_eq!(database.end_interrupted_runs("cut off", 9).await.unwrap(), 0);
-        let filter = MessageFilter::Newest { limit: 10, offset: 0 };
+        let filter = MessageFilter::Newest { floor: 0, limit: 10, offset: 0 };
         let (messages, _) = database.messages("agent:main:main", filter).await.unwrap();
         assert_eq!(messages.last().unwrap().error_message.as_deref(), Some("cut off"));
         assert_eq!(database.run("r1").await.unwrap().unwrap().status, RunStatus::Interrupted);

@@ -9,26 +9,81 @@ use crate::store::{Database, Error, from_sql, to_sql};
 #[derive(Debug, Clone, Default)]
 pub struct SessionFilter {
     pub agent_id: Option<String>,
-    /// Part of the key or the label, without regard to case.
+    /// Part of the key, the session id or the label, without regard to case.
     pub search: Option<String>,
+    /// The whole label.
+    pub label: Option<String>,
+    pub session_id: Option<String>,
+    /// The key of the session that it was made from.
+    pub parent_key: Option<String>,
     pub updated_since: Option<u64>,
+    pub archived: Option<bool>,
+    /// Only sessions in which a person has said something.
+    pub with_interaction: bool,
+    pub order: SessionOrder,
     pub limit: u32,
     pub offset: u64,
 }
 
+/// Pinned ones come first in either order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SessionOrder {
+    #[default]
+    Updated,
+    LastInteraction,
+}
+
 #[derive(Debug, Clone, Copy)]
 pub enum MessageFilter {
-    /// The newest `limit` after passing over `offset`.
-    Newest { limit: u32, offset: u64 },
+    /// The newest `limit` after passing over `offset`, none with a seq up to `floor`.
+    Newest { floor: u64, limit: u32, offset: u64 },
     /// The oldest `limit` with a greater seq.
     After { seq: u64, limit: u32 },
 }
+
+/// `$1` to `$8`; sqlx wants the SQL as one piece.
+const SESSION_WHERE: &str = "($1 IS NULL OR agent_id = $1) AND updated_at >= $2 \
+     AND ($3 IS NULL OR LOWER(session_key) LIKE $3 ESCAPE '\\' OR LOWER(session_id) LIKE $3 ESCAPE '\\' \
+     OR LOWER(COALESCE(label, '')) LIKE $3 ESCAPE '\\') AND ($4 IS NULL OR label = $4) \
+     AND ($5 IS NULL OR parent_key = $5) AND ($6 IS NULL OR (archived_at IS NOT NULL) = ($6 = 1)) \
+     AND ($7 = 0 OR last_interaction_at IS NOT NULL) AND ($8 IS NULL OR session_id = $8)";
 
 impl Database {
     /// # Errors
     /// The database could not be read.
     pub async fn run(&self, run_id: &str) -> Result<Option<StoredRun>, Error> {
         run_by_id(&self.readers, run_id).await
+    }
+
+    /// What a run answered, if it answered anything.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub async fn answer_of(&self, run_id: &str) -> Result<Option<StoredMessage>, Error> {
+        let select = format!(
+            "SELECT {MESSAGE_COLUMNS} FROM messages WHERE run_id = $1 AND role = 'assistant' ORDER BY seq DESC LIMIT 1"
+        );
+        let row = sqlx::query(sqlx::AssertSqlSafe(select)).bind(run_id).fetch_optional(&self.readers).await?;
+        row.as_ref().map(message_row).transpose()
+    }
+
+    /// What a run is to answer.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub async fn input_of(&self, run_id: &str) -> Result<Option<StoredMessage>, Error> {
+        let select =
+            format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE run_id = $1 AND role = 'user' ORDER BY seq LIMIT 1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(select)).bind(run_id).fetch_optional(&self.readers).await?;
+        row.as_ref().map(message_row).transpose()
+    }
+
+    /// The id of the last message of the conversation.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub async fn leaf(&self, key: &str) -> Result<Option<String>, Error> {
+        super::runs::leaf_of(&self.readers, key).await
     }
 
     /// How many runs ended how.
@@ -48,29 +103,37 @@ impl Database {
         session_by_key(&self.readers, key).await
     }
 
-    /// Newest first, and how many there are in all without limit and offset.
+    /// Pinned ones first, then newest first, and how many there are in all without limit and offset.
     ///
     /// # Errors
     /// The database could not be read.
     pub async fn sessions(&self, filter: &SessionFilter) -> Result<(Vec<StoredSession>, u64), Error> {
-        const WHERE: &str = "($1 IS NULL OR agent_id = $1) AND updated_at >= $2 \
-             AND ($3 IS NULL OR LOWER(session_key) LIKE $3 ESCAPE '\\' OR LOWER(COALESCE(label, '')) LIKE $3 ESCAPE '\\')";
         let since = to_sql(filter.updated_since.unwrap_or(0));
         let search = filter.search.as_deref().map(like_pattern);
-        let count = format!("SELECT COUNT(*) FROM sessions WHERE {WHERE}");
-        let total: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count))
-            .bind(&filter.agent_id)
-            .bind(since)
-            .bind(&search)
-            .fetch_one(&self.readers)
-            .await?;
+        let order = match filter.order {
+            SessionOrder::Updated => "updated_at",
+            SessionOrder::LastInteraction => "COALESCE(last_interaction_at, 0)",
+        };
+        let count = format!("SELECT COUNT(*) FROM sessions WHERE {SESSION_WHERE}");
         let select = format!(
-            "SELECT {SESSION_COLUMNS} FROM sessions WHERE {WHERE} ORDER BY updated_at DESC, session_key LIMIT $4 OFFSET $5"
+            "SELECT {SESSION_COLUMNS} FROM sessions WHERE {SESSION_WHERE} \
+             ORDER BY COALESCE(pinned_at, 0) DESC, {order} DESC, session_key LIMIT $9 OFFSET $10"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(select))
-            .bind(&filter.agent_id)
-            .bind(since)
-            .bind(&search)
+        macro_rules! bound {
+            ($query:expr) => {
+                $query
+                    .bind(&filter.agent_id)
+                    .bind(since)
+                    .bind(&search)
+                    .bind(&filter.label)
+                    .bind(&filter.parent_key)
+                    .bind(filter.archived.map(i64::from))
+                    .bind(i64::from(filter.with_interaction))
+                    .bind(&filter.session_id)
+            };
+        }
+        let total: i64 = bound!(sqlx::query_scalar(sqlx::AssertSqlSafe(count))).fetch_one(&self.readers).await?;
+        let rows = bound!(sqlx::query(sqlx::AssertSqlSafe(select)))
             .bind(i64::from(filter.limit))
             .bind(to_sql(filter.offset))
             .fetch_all(&self.readers)
@@ -79,13 +142,15 @@ impl Database {
         Ok((sessions, from_sql(total)))
     }
 
-    /// Oldest first, and how many messages the session has in all.
+    /// Oldest first, and how many messages the session has above the filter's floor.
     ///
     /// # Errors
     /// The database could not be read.
     pub async fn messages(&self, key: &str, filter: MessageFilter) -> Result<(Vec<StoredMessage>, u64), Error> {
         let (clause, limit, offset, after) = match filter {
-            MessageFilter::Newest { limit, offset } => ("ORDER BY seq DESC LIMIT $3 OFFSET $4", limit, offset, 0),
+            MessageFilter::Newest { floor, limit, offset } => {
+                ("ORDER BY seq DESC LIMIT $3 OFFSET $4", limit, offset, floor)
+            }
             MessageFilter::After { seq, limit } => ("ORDER BY seq LIMIT $3 OFFSET $4", limit, 0, seq),
         };
         let select = format!("SELECT {MESSAGE_COLUMNS} FROM messages WHERE session_key = $1 AND seq > $2 {clause}");
@@ -100,8 +165,9 @@ impl Database {
         if matches!(filter, MessageFilter::Newest { .. }) {
             messages.reverse();
         }
-        let total: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM messages WHERE session_key = $1")
+        let total: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM messages WHERE session_key = $1 AND seq > $2")
             .bind(key)
+            .bind(to_sql(after))
             .fetch_one(&self.readers)
             .await?;
         Ok((messages, from_sql(total)))

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt, TryStreamExt};
 use rig_core::DynModel;
-use rig_core::completion::message::StopReason;
+use rig_core::completion::message::{ImageMediaType, MimeType, StopReason, UserContent};
 use rig_core::completion::{CompletionRequest, CompletionResponse, Message};
 use rig_core::operation::Completion;
 use rig_core::providers::anthropic::AnthropicConfig;
@@ -23,7 +23,7 @@ use rig_reqwest::ReqwestClient;
 use rig_reqwest::reqwest::{Client, ClientBuilder, Url, redirect};
 
 use self::faults::Faults;
-use super::{Chunk, Model, ModelError, Prompt, Turn};
+use super::{Chunk, Model, ModelError, Picture, Prompt, Turn};
 use crate::agent::settings::{ModelApi, ModelSettings};
 use crate::protocol::chat::{MessageRole, Usage};
 
@@ -131,22 +131,36 @@ fn is_loopback(url: &Url) -> bool {
 /// Nothing when no turn has text.
 fn request(prompt: Prompt) -> Option<CompletionRequest> {
     let mut turns: Vec<Turn> = Vec::new();
-    for turn in prompt.turns.into_iter().filter(|turn| !turn.text.trim().is_empty()) {
+    for turn in prompt.turns.into_iter().filter(|turn| !turn.text.trim().is_empty() || !turn.images.is_empty()) {
         match turns.last_mut() {
             // Some servers' templates insist that the two take turns; a question whose run was aborted breaks that.
-            Some(last) if last.role == turn.role => last.text = format!("{}\n\n{}", last.text, turn.text),
+            Some(last) if last.role == turn.role => {
+                last.text = format!("{}\n\n{}", last.text, turn.text);
+                last.images.extend(turn.images);
+            }
             // Anthropic refuses a conversation that begins with an answer, as one cut to its newest messages may.
             None if turn.role == MessageRole::Assistant => {}
             _ => turns.push(turn),
         }
     }
     let mut messages = turns.into_iter().map(|turn| match turn.role {
-        MessageRole::User => Message::user(turn.text),
         MessageRole::Assistant => Message::assistant(turn.text),
+        MessageRole::User | MessageRole::System if turn.images.is_empty() => Message::user(turn.text),
+        MessageRole::User | MessageRole::System => with_pictures(turn.text, turn.images),
     });
     let mut request = CompletionRequest::new(messages.next()?).accept_unknown_finish_reasons(true);
     request.chat_history.extend(messages);
     if prompt.instructions.trim().is_empty() { Some(request) } else { Some(request.preamble(prompt.instructions)) }
+}
+
+/// The pictures come before the words about them.
+fn with_pictures(text: String, pictures: Vec<Picture>) -> Message {
+    let shown = pictures.into_iter().map(|picture| {
+        let media_type = ImageMediaType::from_mime_type(&picture.mime_type);
+        UserContent::image_base64(picture.base64, media_type, None)
+    });
+    let words = Some(text).filter(|text| !text.trim().is_empty()).map(UserContent::text);
+    Message::User { content: shown.chain(words).collect() }
 }
 
 /// The reply lives in the stream's state: dropping the stream drops the connection.
@@ -175,5 +189,5 @@ fn end(reply: &CompletionResponse, faults: &Faults) -> Result<Option<Usage>, Mod
         return Err(faults.failed(&cause));
     }
     let (input, output) = (reply.usage.input_tokens, reply.usage.output_tokens);
-    Ok(input.or(output).map(|_| Usage { input: input.unwrap_or(0), output: output.unwrap_or(0) }))
+    Ok(input.or(output).map(|_| Usage::of(input.unwrap_or(0), output.unwrap_or(0))))
 }

@@ -103,7 +103,7 @@ fn ollama(base_url: String) -> ModelApi {
 fn ask(api: ModelApi) -> BoxStream<'static, Result<Chunk, ModelError>> {
     let settings = ModelSettings { provider: "acme".into(), id: "m1".into(), api, ..ModelSettings::echo() };
     let limits = Limits { connect: Duration::from_millis(500), idle: Duration::from_secs(1) };
-    let turn = |role, text: &str| Turn { role, text: text.into() };
+    let turn = |role, text: &str| Turn::text(role, text);
     let turns = vec![
         turn(MessageRole::Assistant, "cut off"),
         turn(MessageRole::User, "one"),
@@ -130,7 +130,7 @@ async fn text_streams_and_usage_comes_last() {
         let (base, _serving) = serve([head, first, second], Then::Closes).await;
         let chunks: Result<Vec<_>, _> = ask(api(base)).try_collect().await;
         let text = |text: &str| Chunk::Text(text.to_owned());
-        let usage = Chunk::Usage(Usage { input: 7, output: 2 });
+        let usage = Chunk::Usage(Usage::of(7, 2));
         assert_eq!(chunks.expect("an answer"), [text("Hel"), text("lo"), usage]);
     }
 }

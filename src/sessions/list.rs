@@ -1,0 +1,171 @@
+//! The list of sessions, and how many there are.
+
+use std::sync::{Arc, PoisonError};
+
+use super::rows::{preview, session_row, title};
+use super::{SessionKey, Sessions};
+use crate::clock::now_ms;
+use crate::protocol::sessions::{Archived, ListParams, ListReply, SessionRow, SortBy};
+use crate::protocol::system::{RecentSession, SessionCount};
+use crate::store::{Error, MessageFilter, SessionFilter, SessionOrder, StoredSession};
+
+const DEFAULT_LIST: u32 = 100;
+const MAX_LIST: u32 = 1_000;
+const RECENT: u32 = 5;
+
+/// At which generation of the store, the latest sessions, how many in all.
+pub(super) type Counted = Arc<(u64, Vec<StoredSession>, u64)>;
+
+/// At which generation of the store, what was asked, the answer's stored part.
+pub(super) type Listed = (u64, ListParams, Arc<Page>);
+
+pub(super) struct Page {
+    rows: Vec<SessionRow>,
+    total: u64,
+}
+
+impl Sessions {
+    /// # Errors
+    /// The database could not be read.
+    pub async fn list(&self, params: &ListParams) -> Result<ListReply, Error> {
+        let page = self.page(params).await?;
+        let offset = params.offset.unwrap_or(0);
+        let shown = offset + page.rows.len() as u64;
+        let has_more = shown < page.total;
+        let now = now_ms();
+        Ok(ListReply {
+            ts: now,
+            path: self.0.settings.path.clone(),
+            count: page.rows.len(),
+            total_count: page.total,
+            limit_applied: limit_of(params),
+            next_offset: has_more.then_some(shown),
+            has_more,
+            owners: [],
+            defaults: self.defaults().clone(),
+            sessions: page.rows.iter().map(|row| self.live(row.clone(), now)).collect(),
+        })
+    }
+
+    /// The stored part of a list. Clients ask for the same one again and again, so it is read anew only when
+    /// something has changed.
+    async fn page(&self, params: &ListParams) -> Result<Arc<Page>, Error> {
+        let generation = self.0.database.generation();
+        if let Some((known_at, asked, page)) = &*self.0.listed.lock().unwrap_or_else(PoisonError::into_inner)
+            && *known_at == generation
+            && asked == params
+        {
+            return Ok(Arc::clone(page));
+        }
+        let filter = filter(params);
+        let is_timeless = filter.updated_since.is_none();
+        let (stored, total) = self.0.database.sessions(&filter).await?;
+        let mut rows = Vec::with_capacity(stored.len());
+        for session in &stored {
+            rows.push(self.with_texts(session, params.include_derived_titles, params.include_last_message).await?);
+        }
+        let page = Arc::new(Page { rows, total });
+        // A list of what was active lately changes with the clock, too.
+        if is_timeless {
+            let listed = (generation, params.clone(), Arc::clone(&page));
+            *self.0.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed);
+        }
+        Ok(page)
+    }
+
+    /// # Errors
+    /// The database could not be read.
+    pub async fn describe(&self, key: &SessionKey, title: bool, last: bool) -> Result<Option<SessionRow>, Error> {
+        match self.stored(key).await? {
+            Some(session) => Ok(Some(self.live(self.with_texts(&session, title, last).await?, now_ms()))),
+            None => Ok(None),
+        }
+    }
+
+    async fn with_texts(&self, session: &StoredSession, wants_title: bool, last: bool) -> Result<SessionRow, Error> {
+        let database = &self.0.database;
+        let mut row = session_row(session, &self.0.settings.models);
+        if wants_title {
+            let filter = MessageFilter::After { seq: session.reset_seq, limit: 2 };
+            let (messages, _) = database.messages(&session.key, filter).await?;
+            row.derived_title = messages.iter().find(|message| is_text(message)).map(|message| title(&message.text));
+        }
+        if last {
+            let filter = MessageFilter::Newest { floor: session.reset_seq, limit: 1, offset: 0 };
+            let (messages, _) = database.messages(&session.key, filter).await?;
+            let message = messages.iter().find(|message| is_text(message));
+            row.last_message_preview = message.map(|message| preview(&message.text));
+        }
+        Ok(row)
+    }
+
+    /// Adds what is true of this moment alone.
+    pub(super) fn live(&self, row: SessionRow, now: u64) -> SessionRow {
+        let active_run_ids = self.0.runs.of_session(&row.key);
+        SessionRow { snapshot_at: now, has_active_run: !active_run_ids.is_empty(), active_run_ids, ..row }
+    }
+
+    /// For `health` and `status`: how many there are and the latest. Asked for with every connection, so it is read
+    /// anew only when something has changed.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub async fn count(&self) -> Result<SessionCount, Error> {
+        let generation = self.0.database.generation();
+        let known = self.0.counted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let counted = match known {
+            Some(known) if known.0 == generation => known,
+            _ => self.count_anew(generation).await?,
+        };
+        let now = now_ms();
+        let (_, recent, count) = &*counted;
+        let recent = recent
+            .iter()
+            .map(|session| RecentSession {
+                key: session.key.clone(),
+                updated_at: session.updated_at,
+                age: now.saturating_sub(session.updated_at),
+            })
+            .collect();
+        Ok(SessionCount { path: self.0.settings.path.clone(), count: *count, recent })
+    }
+
+    async fn count_anew(&self, generation: u64) -> Result<Counted, Error> {
+        let filter = SessionFilter { limit: RECENT, ..SessionFilter::default() };
+        let (recent, count) = self.0.database.sessions(&filter).await?;
+        let counted = Arc::new((generation, recent, count));
+        *self.0.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&counted));
+        Ok(counted)
+    }
+}
+
+fn is_text(message: &crate::store::StoredMessage) -> bool {
+    message.kind != crate::store::MessageKind::Reset && !message.text.trim().is_empty()
+}
+
+fn filter(params: &ListParams) -> SessionFilter {
+    let since = params.active_minutes.map(|minutes| now_ms().saturating_sub(minutes.saturating_mul(60_000)));
+    SessionFilter {
+        agent_id: params.agent_id.clone(),
+        search: params.search.clone().filter(|search| !search.trim().is_empty()),
+        label: params.label.clone(),
+        session_id: None,
+        parent_key: params.spawned_by.clone(),
+        updated_since: since,
+        archived: match params.archived {
+            Archived::Only(archived) => Some(archived),
+            Archived::All(_) => None,
+        },
+        with_interaction: params.require_last_interaction,
+        order: match params.sort_by {
+            SortBy::UpdatedAt => SessionOrder::Updated,
+            SortBy::LastInteractionAt => SessionOrder::LastInteraction,
+        },
+        limit: limit_of(params),
+        offset: params.offset.unwrap_or(0),
+    }
+}
+
+fn limit_of(params: &ListParams) -> u32 {
+    params.limit.unwrap_or(DEFAULT_LIST).clamp(1, MAX_LIST)
+}
