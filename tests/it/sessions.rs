@@ -150,7 +150,7 @@ async fn a_session_is_made_with_what_it_is_to_be() {
     assert_eq!((&changed["sessionKey"], &changed["label"]), (&json!(key), &json!("Trip")), "{changed}");
     let run = made["runId"].clone();
     client.event("chat", |chat| chat["runId"] == run && chat["state"] == "final").await;
-    assert_eq!(keys(&mut client, json!({"spawnedBy": "agent:main:main"})).await, [key.clone()]);
+    assert_eq!(keys(&mut client, json!({"spawnedBy": "agent:main:main"})).await, [key.as_str()]);
 
     let again = ask(&mut client, "sessions.create", json!({"key": key})).await;
     assert_eq!((&again["sessionId"], &again["runStarted"]), (&made["sessionId"], &json!(false)), "{again}");
