@@ -20,6 +20,7 @@ mod output;
 mod probe;
 mod report;
 mod run;
+mod sessions;
 mod status;
 mod up;
 
@@ -58,6 +59,8 @@ enum Verb {
     Status(status::StatusArgs),
     /// Say something to the agent and print its answer
     Agent(agent::AgentArgs),
+    /// List, archive and delete conversations
+    Sessions(sessions::SessionsArgs),
     /// Show the gateway's log
     Logs(logs::LogsArgs),
     /// Read, change and check the configuration
@@ -89,6 +92,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Health(args) => health::main(&args, context).await,
         Verb::Status(args) => status::main(&args, context).await,
         Verb::Agent(args) => agent::main(&args, context).await,
+        Verb::Sessions(args) => sessions::main(args, context).await,
         Verb::Logs(args) => logs::main(&args, context).await,
         Verb::Config(args) => config::main(args, context),
         Verb::Completion(args) => completion::main(&args, context),
@@ -120,6 +124,10 @@ mod tests {
             "tailclaw health --json --timeout 5",
             "tailclaw status --deep",
             "tailclaw agent --agent main -m hi --session-key main --json",
+            "tailclaw sessions --active 5 --json",
+            "tailclaw sessions list --agent main --limit all",
+            "tailclaw sessions archive agent:main:x --dry-run",
+            "tailclaw sessions delete agent:main:x agent:main:y --yes --json",
             "tailclaw logs --follow --limit 5 --json",
             "tailclaw config set gateway.port 1",
             "tailclaw config file",

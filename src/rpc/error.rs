@@ -17,6 +17,16 @@ impl From<sessions::ResolveError> for ErrorShape {
     }
 }
 
+impl From<sessions::UsageError> for ErrorShape {
+    fn from(error: sessions::UsageError) -> Self {
+        match error {
+            sessions::UsageError::Store(error) => error.into(),
+            sessions::UsageError::Date(_) => Self::invalid(format!("invalid sessions.usage params: {error}")),
+            sessions::UsageError::Unknown(_) => Self::invalid(error.to_string()),
+        }
+    }
+}
+
 impl From<sessions::PatchError> for ErrorShape {
     fn from(error: sessions::PatchError) -> Self {
         match error {

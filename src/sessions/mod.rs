@@ -13,6 +13,7 @@ mod preview;
 mod resolve;
 mod rows;
 mod tell;
+mod usage;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,7 @@ pub use patch::{Patch, PatchError};
 pub use resolve::{Among, Reference, ResolveError};
 pub use rows::{entry, message_row};
 pub use tell::Cause;
+pub use usage::UsageError;
 
 use crate::bus::Bus;
 use crate::protocol::system::ModelDefaults;

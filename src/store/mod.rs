@@ -22,7 +22,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 pub use conversations::{
     Acceptance, AnswerSource, Command, Edit, ExpectedLeaf, GATEWAY_MODEL, GATEWAY_PROVIDER, LastRun, MessageFilter,
     MessageKind, NewAttachment, NewInput, Reset, RunEnd, RunStatus, SessionFilter, SessionOrder, StoredMessage,
-    StoredRun, StoredSession,
+    StoredRun, StoredSession, UsageFilter, UsageSum,
 };
 pub use cron::{BegunRun, StoredJob};
 pub use devices::{DeviceRecord, DeviceRole, NewDevice};

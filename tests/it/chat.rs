@@ -183,3 +183,320 @@ async fn the_other_methods_answer_with_real_data() {
     let user = client.request("users.self", json!({})).await.expect_err("a token names nobody");
     assert_eq!(user["code"], "FORBIDDEN", "{user}");
 }
+
+/// The message of a refusal that the client is to blame for.
+async fn refused(client: &mut RawClient, method: &str, params: Value) -> Value {
+    let error = client.request(method, params.clone()).await.expect_err(&format!("{method} {params} is refused"));
+    assert_eq!(error["code"], "INVALID_REQUEST", "{method} {params}: {error}");
+    error
+}
+
+async fn whole_history(client: &mut RawClient, params: Value) -> Value {
+    client.request("chat.history", params).await.expect("the history is read")
+}
+
+#[tokio::test]
+async fn what_cannot_be_said_is_refused_in_the_real_ones_words() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let cases = [
+        (json!({"sessionKey": "main", "message": "", "idempotencyKey": "a"}), "message or attachment required"),
+        (
+            json!({"sessionKey": "main", "message": "x"}),
+            "invalid chat.send params: must have required property 'idempotencyKey'",
+        ),
+        (
+            json!({"sessionKey": "main", "message": "x", "idempotencyKey": ""}),
+            "invalid chat.send params: at /idempotencyKey: must not have fewer than 1 characters",
+        ),
+        (
+            json!({"sessionKey": "agent:other:x", "message": "x", "idempotencyKey": "b"}),
+            "Agent \"other\" no longer exists in configuration",
+        ),
+    ];
+    for (params, expected) in cases {
+        assert_eq!(refused(&mut client, "chat.send", params).await["message"], expected);
+    }
+    let thinking = json!({"sessionKey": "main", "message": "x", "idempotencyKey": "c", "thinking": "wild"});
+    let error = client.request("chat.send", thinking).await.expect_err("no such level");
+    assert_eq!(error["message"], "Invalid thinking level. Use one of: off.", "{error}");
+    assert_eq!(
+        whole_history(&mut client, json!({"sessionKey": "main"})).await["totalMessages"],
+        0,
+        "nothing was stored"
+    );
+    let error = refused(&mut client, "chat.history", json!({"sessionKey": "main", "limit": 1001})).await;
+    assert_eq!(error["message"], "invalid chat.history params: at /limit: must be <= 1000");
+    let error = refused(&mut client, "chat.history", json!({"sessionKey": "main", "limit": 0})).await;
+    assert_eq!(error["message"], "invalid chat.history params: at /limit: must be >= 1");
+    refused(&mut client, "chat.abort", json!({})).await;
+}
+
+#[tokio::test]
+async fn a_message_for_another_end_of_the_conversation_is_not_taken() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let leaf = |key: &str, leaf: Value| json!({"sessionKey": "main", "message": key, "idempotencyKey": key, "expectedLeafEntryId": leaf});
+    client.request("chat.send", leaf("first", Value::Null)).await.expect("nothing was said before");
+    client.event("chat", of_run("first", "final")).await;
+    for stale in [Value::Null, json!("bogus")] {
+        let error = refused(&mut client, "chat.send", leaf("second", stale)).await;
+        assert_eq!(error["message"], "active branch changed; review and retry");
+        assert_eq!(error["details"]["reason"], "active-leaf-changed", "{error}");
+    }
+    let info = whole_history(&mut client, json!({"sessionKey": "main"})).await["sessionInfo"].clone();
+    client.request("chat.send", leaf("second", info["activeLeafEntryId"].clone())).await.expect("the last message");
+    client.event("chat", of_run("second", "final")).await;
+    let again = client.request("chat.send", leaf("second", json!("bogus"))).await.expect("it is known already");
+    assert_eq!(again["status"], "ok", "{again}");
+}
+
+#[tokio::test]
+async fn a_cursor_brings_what_came_after_it() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    send(&mut client, "one", "k1").await;
+    client.event("chat", of_run("k1", "final")).await;
+    let whole = whole_history(&mut client, json!({"sessionKey": "main"})).await;
+    let cursor = whole["deltaCursor"].clone();
+    let nothing = whole_history(&mut client, json!({"sessionKey": "main", "cursor": cursor})).await;
+    assert_eq!((&nothing["kind"], &nothing["messages"]), (&json!("delta"), &json!([])), "{nothing}");
+    send(&mut client, "two", "k2").await;
+    client.event("chat", of_run("k2", "final")).await;
+    let delta = whole_history(&mut client, json!({"sessionKey": "main", "cursor": cursor})).await;
+    let texts: Vec<String> =
+        delta["messages"].as_array().expect("messages").iter().map(|entry| text_of(&entry["message"])).collect();
+    assert_eq!(texts, ["two", "echo: two"], "{delta}");
+    assert_eq!(
+        (&delta["messages"][0]["messageSeq"], &delta["messages"][0]["sessionKey"]),
+        (&json!(3), &json!("agent:main:main"))
+    );
+    let reset = whole_history(&mut client, json!({"sessionKey": "main", "cursor": "zz"})).await;
+    assert_eq!(reset, json!({"kind": "reset"}));
+
+    let older = whole_history(&mut client, json!({"sessionKey": "main", "limit": 2, "offset": 2})).await;
+    assert_eq!((&older["hasMore"], &older["totalMessages"]), (&json!(false), &json!(4)), "{older}");
+    assert_eq!(older["messages"][0]["content"], "one", "{older}");
+    assert_eq!(older["deltaCursor"], delta["deltaCursor"], "looking back does not set a reader back");
+    let cut = whole_history(&mut client, json!({"sessionKey": "main", "limit": 1, "maxChars": 5})).await;
+    assert_eq!(text_of(&cut["messages"][0]), "echo:\n...(truncated)...", "{cut}");
+    assert_eq!((&cut["hasMore"], &cut["nextOffset"]), (&json!(true), &json!(1)), "{cut}");
+    assert_eq!(cut["messages"][0]["__openclaw"]["truncated"], true, "{cut}");
+}
+
+#[tokio::test]
+async fn an_answer_says_who_gave_it_and_what_it_took() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    send(&mut client, "one two", "k1").await;
+    let last = client.event("chat", of_run("k1", "final")).await;
+    assert_eq!((&last["stopReason"], &last["usage"]["output"]), (&json!("stop"), &json!(3)), "{last}");
+    let messages = whole_history(&mut client, json!({"sessionKey": "main"})).await["messages"].clone();
+    let (asked, answered) = (&messages[0], &messages[1]);
+    assert_eq!((&asked["idempotencyKey"], &asked["__openclaw"]["seq"]), (&json!("k1:user"), &json!(1)), "{asked}");
+    assert_eq!((&answered["provider"], &answered["model"]), (&json!("tailclaw"), &json!("echo")), "{answered}");
+    assert_eq!(answered["usage"], json!({"input": 2, "output": 3, "totalTokens": 5}), "{answered}");
+    assert_eq!((&answered["stopReason"], &answered["__openclaw"]["runId"]), (&json!("stop"), &json!("k1")));
+}
+
+#[tokio::test]
+async fn a_runs_events_come_in_the_real_ones_order_and_count_together() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    client.request("sessions.messages.subscribe", json!({"key": "main"})).await.expect("a subscription");
+    send(&mut client, "hello", "k1").await;
+    let mut seen: Vec<String> = Vec::new();
+    let mut last_seq = 0;
+    loop {
+        let frame = client.find("an event", |frame| frame["type"] == "event").await;
+        let body = &frame["payload"];
+        let seq = body["seq"].as_u64();
+        let step = match frame["event"].as_str().unwrap_or_default() {
+            "chat" => format!(
+                "chat {}{}",
+                body["state"].as_str().unwrap(),
+                body["phase"].as_str().map_or(String::new(), |phase| format!(" {phase}"))
+            ),
+            "agent" => {
+                format!("agent {} {}", body["stream"].as_str().unwrap(), body["data"]["phase"].as_str().unwrap_or(""))
+            }
+            "session.message" => format!("message {}", body["message"]["role"].as_str().unwrap()),
+            _ => continue,
+        };
+        if let Some(seq) = seq {
+            assert!(seq == last_seq || seq == last_seq + 1, "{seq} after {last_seq} in {seen:?}");
+            last_seq = seq;
+        }
+        let is_last = step == "chat final";
+        if seen.last() != Some(&step) {
+            seen.push(step);
+        }
+        if is_last {
+            break;
+        }
+    }
+    let expected = [
+        "message user",
+        "chat status preparing_context",
+        "agent run_status preparing_context",
+        "agent lifecycle start",
+        "chat status starting_model",
+        "agent run_status starting_model",
+        "agent lifecycle model",
+        "agent assistant ",
+        "chat delta",
+    ];
+    assert_eq!(seen[..expected.len()], expected, "{seen:?}");
+    let end = ["agent usage ", "message assistant", "agent lifecycle end", "chat final"];
+    assert_eq!(seen[seen.len() - end.len()..], end, "{seen:?}");
+}
+
+#[tokio::test]
+async fn what_comes_with_a_message_is_kept_and_read_by_the_model() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let file = json!({"type": "file", "mimeType": "text/plain", "fileName": "p.txt", "content": "aGVsbG8="});
+    let params = json!({"sessionKey": "main", "message": "see", "idempotencyKey": "a1", "attachments": [file]});
+    client.request("chat.send", params).await.expect("the file is taken");
+    let last = client.event("chat", of_run("a1", "final")).await;
+    assert!(text_of(&last["message"]).contains("[File p.txt]\nhello\n[End of file]"), "the model was shown it: {last}");
+    let messages = whole_history(&mut client, json!({"sessionKey": "main"})).await["messages"].clone();
+    let media = &messages[0]["__openclaw"]["media"][0];
+    assert_eq!(messages[0]["content"], "see", "{messages}");
+    assert_eq!(
+        (&media["fileName"], &media["contentType"], &media["kind"], &media["sizeBytes"]),
+        (&json!("p.txt"), &json!("text/plain"), &json!("document"), &json!(5)),
+        "{media}"
+    );
+    assert!(media["url"].as_str().is_some_and(|url| url.starts_with("media://inbound/")), "{media}");
+
+    let bad = json!({"type": "image", "mimeType": "image/png", "content": "@@@"});
+    let params = json!({"sessionKey": "main", "message": "see", "idempotencyKey": "a2", "attachments": [bad]});
+    let error = refused(&mut client, "chat.send", params).await;
+    assert_eq!(error["message"], "Error: attachment image: invalid base64 content");
+    let picture = json!({"type": "image", "mimeType": "image/png", "fileName": "b.png", "content": "iVBORw0KGgo="});
+    let params = json!({"sessionKey": "main", "message": "", "idempotencyKey": "a3", "attachments": [picture]});
+    client.request("chat.send", params).await.expect("a picture alone says something");
+    let last = client.event("chat", of_run("a3", "final")).await;
+    let told = "[Attached: b.png, image/png, 8 bytes] Its content cannot be shown to this model.";
+    assert!(text_of(&last["message"]).contains(told), "{last}");
+    refused(
+        &mut client,
+        "chat.send",
+        json!({"sessionKey": "main", "message": "x", "idempotencyKey": "a4", "attachments": [7]}),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_new_conversation_begins_by_a_word() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    send(&mut client, "old news", "k1").await;
+    client.event("chat", of_run("k1", "final")).await;
+    assert_eq!(send(&mut client, "/new", "n1").await["status"], "started");
+    let told = client.event("chat", of_run("n1", "final")).await;
+    assert_eq!(text_of(&told["message"]), "✅ New session started.", "{told}");
+    let texts: Vec<String> = history(&mut client).await.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["Reset", "/new", "✅ New session started."]);
+    send(&mut client, "fresh", "k2").await;
+    client.event("chat", of_run("k2", "final")).await;
+    assert_eq!(send(&mut client, "/new", "n1").await["status"], "ok", "the same word again does nothing");
+    assert_eq!(history(&mut client).await.len(), 5);
+
+    send(&mut client, "/reset and say this", "n2").await;
+    let told = client.event("chat", of_run("n2", "final")).await;
+    assert_eq!(text_of(&told["message"]), "echo: and say this", "{told}");
+    assert_eq!(history(&mut client).await.len(), 3);
+
+    let stopped = send(&mut client, " /stop ", "s1").await;
+    assert_eq!(stopped, json!({"ok": true, "aborted": false, "runIds": []}));
+    let literal =
+        json!({"sessionKey": "main", "message": "/new", "idempotencyKey": "l1", "suppressCommandInterpretation": true});
+    client.request("chat.send", literal).await.expect("it is taken as it is");
+    assert_eq!(text_of(&client.event("chat", of_run("l1", "final")).await["message"]), "echo: /new");
+}
+
+#[tokio::test]
+async fn an_injected_message_is_told_and_kept() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let nowhere = json!({"sessionKey": "agent:main:nope", "message": "x"});
+    assert_eq!(refused(&mut client, "chat.inject", nowhere).await["message"], "session not found");
+    client.request("sessions.create", json!({"key": "main"})).await.expect("a session");
+    client.request("sessions.messages.subscribe", json!({"key": "main"})).await.expect("a subscription");
+    let params = json!({"sessionKey": "main", "message": "by hand", "label": "note"});
+    let injected = client.request("chat.inject", params).await.expect("it is put in");
+    let told = client.event("session.message", |event| event["messageId"] == injected["messageId"]).await;
+    assert_eq!(text_of(&told["message"]), "[note]\n\nby hand", "{told}");
+    assert_eq!(told["message"]["model"], "gateway-injected", "{told}");
+    let run = format!("inject-{}", injected["messageId"].as_str().expect("an id"));
+    let last = client.event("chat", |chat| chat["runId"] == run.as_str()).await;
+    assert_eq!((&last["state"], &last["seq"], &last["stopReason"]), (&json!("final"), &json!(0), &json!("stop")));
+    let empty = refused(&mut client, "chat.inject", json!({"sessionKey": "main", "message": ""})).await;
+    assert_eq!(empty["message"], "invalid chat.inject params: at /message: must not have fewer than 1 characters");
+}
+
+#[tokio::test]
+async fn a_first_paint_has_the_conversation_and_what_can_be_chosen() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    send(&mut client, "hello", "k1").await;
+    client.event("chat", of_run("k1", "final")).await;
+    let startup = client.request("chat.startup", json!({"sessionKey": "main", "limit": 1})).await.expect("an answer");
+    assert_eq!((&startup["sessionKey"], &startup["totalMessages"]), (&json!("main"), &json!(2)), "{startup}");
+    assert!(startup["metadata"]["commands"].to_string().contains("/stop"), "{startup}");
+    let id = startup["sessionId"].as_str().expect("an id");
+    let short = json!({"shortId": id.split('-').next(), "agentId": "main"});
+    let found = client.request("chat.startup", short).await.expect("an answer");
+    assert_eq!(found["resolution"], json!({"ok": true, "key": "agent:main:main", "agentId": "main"}), "{found}");
+    let unknown = client.request("chat.startup", json!({"shortId": "ffffffff", "agentId": "main"})).await;
+    assert_eq!(unknown.expect("no error"), json!({"resolution": {"ok": false}}));
+    refused(&mut client, "chat.startup", json!({})).await;
+    let metadata = client.request("chat.metadata", json!({})).await.expect("an answer");
+    assert_eq!(metadata["models"][0]["id"], "echo", "{metadata}");
+}
+
+#[tokio::test]
+async fn agent_finds_its_session_and_says_what_it_could_not_do() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let turn = |more: Value| {
+        let mut params = json!({"message": "hi", "idempotencyKey": uuid::Uuid::new_v4().to_string()});
+        params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        params
+    };
+    for (more, key) in [
+        (json!({"agentId": "main", "deliver": true}), "agent:main:main"),
+        (json!({"to": "+15551234"}), "agent:main:main"),
+        (json!({"sessionKey": "work"}), "agent:main:work"),
+        (json!({"idempotencyKey": "alone"}), "agent:main:explicit:alone"),
+    ] {
+        let delivers = more["deliver"] == true;
+        let id = client.start("agent", turn(more)).await;
+        assert_eq!(client.response(&id).await.expect("it is accepted")["sessionKey"], key);
+        let done = client.response(&id).await.expect("it ends well");
+        assert_eq!(done["result"]["payloads"][0]["text"], "echo: hi", "{done}");
+        assert_eq!(done["result"]["delivery"]["delivered"] == false, delivers, "{done}");
+        let row =
+            client.request("sessions.describe", json!({"key": key})).await.expect("the session")["session"].clone();
+        assert_eq!(done["result"]["meta"]["agentMeta"]["sessionId"], row["sessionId"], "{done}");
+    }
+    let error = refused(&mut client, "agent", turn(json!({"agentId": "zork"}))).await;
+    assert_eq!(error["message"], "invalid agent params: unknown agent id \"zork\"");
+    let error = refused(&mut client, "agent", turn(json!({"message": ""}))).await;
+    assert_eq!(error["message"], "invalid agent params: at /message: must not have fewer than 1 characters");
+    refused(&mut client, "agent", turn(json!({"sessionId": "nobody"}))).await;
+    refused(&mut client, "agent", turn(json!({"agentId": "main", "sessionKey": "agent:other:x"}))).await;
+
+    let long = json!({"message": vec!["word"; 2000].join(" "), "agentId": "main", "idempotencyKey": "long"});
+    let first = client.start("agent", long.clone()).await;
+    client.response(&first).await.expect("it is accepted");
+    let second = client.request("agent", long).await.expect("it runs already");
+    assert_eq!(
+        second,
+        json!({"runId": "long", "status": "in_flight", "sessionKey": "agent:main:main", "agentId": "main"})
+    );
+    client.request("chat.abort", json!({"sessionKey": "main"})).await.expect("it is stopped");
+    assert_eq!(client.response(&first).await.expect("it ends")["result"]["meta"]["aborted"], true);
+}

@@ -283,3 +283,58 @@ fn fill(path: &Path) {
         while file.write_all(&block).is_ok() {}
     }
 }
+
+/// What was acknowledged, and how to see after a kill that it is still so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kill_9_undoes_no_patch_reset_inject_or_delete() {
+    let mut gateway = gateway().start().await;
+    for round in 0..3 {
+        let mut client = gateway.operator().await;
+        let ask = async |client: &mut RawClient, method: &str, params: Value| {
+            client.request(method, params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
+        };
+        let (kept, gone) = (format!("agent:main:kept-{round}"), format!("agent:main:gone-{round}"));
+        for key in [&kept, &gone] {
+            ask(&mut client, "sessions.create", json!({"key": key})).await;
+            ask(&mut client, "chat.inject", json!({"sessionKey": key, "message": format!("before {key}")})).await;
+        }
+        let reset = ask(&mut client, "sessions.reset", json!({"key": kept})).await;
+        let injected = ask(&mut client, "chat.inject", json!({"sessionKey": kept, "message": "after"})).await;
+        let label = format!("Label {round}");
+        ask(&mut client, "sessions.patch", json!({"key": kept, "label": label, "pinned": true})).await;
+        let deleted = ask(&mut client, "sessions.delete", json!({"key": gone})).await;
+        gateway.kill9().await;
+        gateway.restart().await;
+
+        let mut client = gateway.operator().await;
+        let history = ask(&mut client, "chat.history", json!({"sessionKey": kept})).await;
+        assert_eq!(history["totalMessages"], 2, "the mark of the reset and what came after: {history}");
+        assert_eq!(history["messages"][1]["__openclaw"]["id"], injected["messageId"], "{history}");
+        let row = &history["sessionInfo"];
+        assert_eq!((&row["label"], &row["pinned"]), (&json!(label), &json!(true)), "{row}");
+        let again = ask(&mut client, "sessions.create", json!({"key": kept})).await;
+        assert_eq!(again["entry"]["lifecycleRevision"], reset["entry"]["lifecycleRevision"], "{again}");
+        let row = ask(&mut client, "sessions.describe", json!({"key": gone})).await;
+        assert_eq!(row["session"], Value::Null, "a deleted session does not come back");
+        let archive = std::fs::read_to_string(deleted["archived"][0].as_str().expect("a path")).expect("the archive");
+        assert!(archive.contains(&format!("before {gone}")), "{archive}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_ended_answers_the_same_after_a_kill() {
+    let mut gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let params = json!({"message": "hi", "agentId": "main", "idempotencyKey": "turn"});
+    let id = client.start("agent", params.clone()).await;
+    client.response(&id).await.expect("the turn is accepted");
+    let before = client.response(&id).await.expect("the turn ends well");
+    gateway.kill9().await;
+    gateway.restart().await;
+    let mut client = gateway.operator().await;
+    let after = client.request("agent", params).await.expect("the same turn again");
+    for path in ["/status", "/summary", "/result/payloads", "/result/meta/agentMeta"] {
+        assert_eq!(before.pointer(path), after.pointer(path), "{path}");
+    }
+    assert_eq!(said(&mut client, "main").await, ["hi"]);
+}

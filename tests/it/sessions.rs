@@ -380,3 +380,67 @@ async fn a_session_that_takes_no_messages_refuses_them() {
     ask(&mut client, "sessions.patch", json!({"key": "work", "sendPolicy": null})).await;
     ask(&mut client, "chat.send", params).await;
 }
+
+#[tokio::test]
+async fn the_command_line_lists_archives_and_deletes() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    for key in ["main", "one", "two"] {
+        ask(&mut client, "sessions.create", json!({"key": key})).await;
+    }
+    let list = gateway.cli(&["sessions", "--json"]).await.success().json();
+    assert_eq!((&list["count"], &list["hasMore"]), (&json!(3), &json!(false)), "{list}");
+    assert!(list["sessions"][0]["ageMs"].is_u64() && list["sessions"][0]["key"].is_string(), "{list}");
+    let text = gateway.cli(&["sessions", "list", "--limit", "1"]).await.success().all();
+    assert!(text.contains("agent:main:two") && text.contains("1 of 3"), "{text}");
+
+    let dry = gateway.cli(&["sessions", "delete", "one", "--dry-run", "--json"]).await.success().json();
+    assert_eq!((&dry["ok"], &dry["dryRun"]), (&json!(true), &json!(true)), "{dry}");
+    let archived = gateway.cli(&["sessions", "archive", "agent:main:one", "--json"]).await.success().json();
+    assert_eq!(archived["results"], json!([{"key": "agent:main:one", "ok": true, "status": "archived"}]));
+    assert_eq!(describe(&mut client, "one").await["archived"], true);
+
+    let unasked = gateway.cli(&["sessions", "delete", "agent:main:two"]).await;
+    assert!(unasked.all().contains("pass --yes"), "nobody is there to answer: {}", unasked.all());
+    let mixed =
+        gateway.cli(&["sessions", "delete", "agent:main:two", "agent:main:nope", "main", "--yes", "--json"]).await;
+    let document = mixed.json();
+    assert_eq!((&document["ok"], &document["operation"]), (&json!(false), &json!("delete")), "{document}");
+    let status: Vec<&str> =
+        document["results"].as_array().unwrap().iter().flat_map(|row| row["status"].as_str()).collect();
+    assert_eq!(status, ["deleted", "not_found", "failed"], "{document}");
+    assert_eq!(document["results"][2]["error"], "Cannot delete the main session (agent:main:main).", "{document}");
+    assert_eq!(describe(&mut client, "two").await, Value::Null);
+}
+
+#[tokio::test]
+async fn what_answers_took_is_summed_by_session_and_model() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    say(&mut client, "one", "a b c").await;
+    say(&mut client, "two", "d").await;
+    ask(&mut client, "sessions.reset", json!({"key": "one"})).await;
+    let usage = ask(&mut client, "sessions.usage", json!({})).await;
+    assert_eq!((&usage["totals"]["input"], &usage["totals"]["output"]), (&json!(4), &json!(6)), "{usage}");
+    assert_eq!(usage["totals"]["missingCostEntries"], 2, "no price is known: {usage}");
+    assert_eq!(usage["aggregates"]["byModel"][0]["count"], 2, "{usage}");
+    assert_eq!(
+        (&usage["aggregates"]["messages"]["user"], &usage["aggregates"]["sessionCount"]),
+        (&json!(2), &json!(2))
+    );
+    let of_one = ask(&mut client, "sessions.usage", json!({"key": "one"})).await;
+    assert_eq!(of_one["sessions"][0]["usage"]["totalTokens"], 7, "what a reset put away was paid for: {of_one}");
+    assert_eq!(of_one["totals"]["totalTokens"], 7, "{of_one}");
+    let old = ask(&mut client, "sessions.usage", json!({"startDate": "2001-01-01", "endDate": "2001-01-02"})).await;
+    assert_eq!((&old["totals"]["totalTokens"], &old["startDate"]), (&json!(0), &json!("2001-01-01")), "{old}");
+    let points = ask(&mut client, "sessions.usage.timeseries", json!({"key": "one"})).await["points"].clone();
+    assert_eq!((&points[0]["totalTokens"], &points[0]["cumulativeTokens"]), (&json!(7), &json!(7)), "{points}");
+    let logs = ask(&mut client, "sessions.usage.logs", json!({"key": "one"})).await["logs"].clone();
+    assert_eq!((&logs[0]["content"], &logs[1]["tokens"]), (&json!("a b c"), &json!(7)), "{logs}");
+    refused(&mut client, "sessions.usage", json!({"startDate": "yesterday"})).await;
+    assert_eq!(
+        refused(&mut client, "sessions.usage.logs", json!({"key": "x"})).await,
+        "No session found: agent:main:x"
+    );
+    refused(&mut client, "sessions.usage.timeseries", json!({})).await;
+}

@@ -7,6 +7,7 @@ mod list;
 mod row;
 mod run;
 mod settings;
+mod usage;
 
 pub use change::Change;
 pub use edit::{
@@ -29,6 +30,12 @@ pub use settings::{
     ThinkingLevel, TraceLevel, VerboseLevel,
 };
 
+pub use usage::{
+    AgentUsage, DayUsage, MessageCounts, ModelUsage, SessionUsage, SessionsUsage, SessionsUsageLogs,
+    SessionsUsageTimeseries, TimeseriesReply, ToolCounts, UsageAggregates, UsageLog, UsageLogsReply, UsageOfParams,
+    UsageParams, UsagePoint, UsageRange, UsageReply, UsageTotals,
+};
+
 use super::methods;
 
 methods![
@@ -47,4 +54,7 @@ methods![
     SessionsSubscribe,
     SessionsMessagesSubscribe,
     SessionsMessagesUnsubscribe,
+    SessionsUsage,
+    SessionsUsageTimeseries,
+    SessionsUsageLogs,
 ];

@@ -2,6 +2,7 @@
 
 mod edit;
 mod run;
+mod usage;
 
 use serde_json::Value;
 
@@ -34,6 +35,7 @@ pub(super) fn register(table: &mut Table, chat: &Chat) {
     table.on(SessionsMessagesUnsubscribe, sessions, messages_unsubscribe);
     edit::register(table, chat);
     run::register(table, chat);
+    usage::register(table, chat);
 }
 
 async fn list(sessions: Sessions, context: Context, params: ListParams) -> Result<ListReply, ErrorShape> {

@@ -7,11 +7,13 @@ mod messages;
 mod reads;
 mod rows;
 mod runs;
+mod usage;
 
 pub use edits::{Command, Edit, GATEWAY_MODEL, GATEWAY_PROVIDER, Reset};
 pub use reads::{MessageFilter, SessionFilter, SessionOrder};
 pub use rows::{AnswerSource, LastRun, MessageKind, RunStatus, StoredMessage, StoredRun, StoredSession};
 pub use runs::{Acceptance, ExpectedLeaf, NewAttachment, NewInput, RunEnd};
+pub use usage::{UsageFilter, UsageSum};
 
 #[cfg(test)]
 mod tests {
