@@ -131,7 +131,7 @@ impl Sessions {
     }
 
     async fn count_anew(&self, generation: u64) -> Result<Counted, Error> {
-        let filter = SessionFilter { limit: RECENT, ..SessionFilter::default() };
+        let filter = SessionFilter { limit: RECENT, order: SessionOrder::Recent, ..SessionFilter::default() };
         let (recent, count) = self.0.database.sessions(&filter).await?;
         let counted = Arc::new((generation, recent, count));
         *self.0.counted.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&counted));

@@ -25,12 +25,14 @@ pub struct SessionFilter {
     pub offset: u64,
 }
 
-/// Pinned ones come first in either order.
+/// The newest first; where people look, pinned ones before them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SessionOrder {
     #[default]
     Updated,
     LastInteraction,
+    /// Pinned or not.
+    Recent,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +105,7 @@ impl Database {
         session_by_key(&self.readers, key).await
     }
 
-    /// Pinned ones first, then newest first, and how many there are in all without limit and offset.
+    /// In the filter's order, and how many there are in all without limit and offset.
     ///
     /// # Errors
     /// The database could not be read.
@@ -111,13 +113,14 @@ impl Database {
         let since = to_sql(filter.updated_since.unwrap_or(0));
         let search = filter.search.as_deref().map(like_pattern);
         let order = match filter.order {
-            SessionOrder::Updated => "updated_at",
-            SessionOrder::LastInteraction => "COALESCE(last_interaction_at, 0)",
+            SessionOrder::Updated => "COALESCE(pinned_at, 0) DESC, updated_at",
+            SessionOrder::LastInteraction => "COALESCE(pinned_at, 0) DESC, COALESCE(last_interaction_at, 0)",
+            SessionOrder::Recent => "updated_at",
         };
         let count = format!("SELECT COUNT(*) FROM sessions WHERE {SESSION_WHERE}");
         let select = format!(
             "SELECT {SESSION_COLUMNS} FROM sessions WHERE {SESSION_WHERE} \
-             ORDER BY COALESCE(pinned_at, 0) DESC, {order} DESC, session_key LIMIT $9 OFFSET $10"
+             ORDER BY {order} DESC, session_key LIMIT $9 OFFSET $10"
         );
         macro_rules! bound {
             ($query:expr) => {
