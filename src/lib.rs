@@ -2,11 +2,12 @@
 //!
 //! Layers, downward only (`tests/layering.rs` holds them): `protocol`, `secret`, `clock` · `bus`, `shutdown`,
 //! `logging`, `store`, `net`, `tailnet` · `auth`, `sessions`, `agent`,
-//! `automation` · `config` · `rpc`, `ui`, `client` · `gateway` ·
+//! `automation`, `approvals` · `config` · `rpc`, `ui`, `client` · `gateway` ·
 //! `app`, `cli`. ARCHITECTURE.md is the map.
 
 pub mod agent;
 pub mod app;
+pub mod approvals;
 pub mod auth;
 pub mod automation;
 pub mod bus;

@@ -10,7 +10,7 @@ use std::path::Path;
 const LAYERS: [&[&str]; 7] = [
     &["protocol", "secret", "clock"],
     &["shutdown", "logging", "store", "net", "tls", "tailnet", "bus"],
-    &["auth", "pairing", "sessions", "agent", "channels", "nodes", "automation"],
+    &["auth", "pairing", "sessions", "agent", "channels", "nodes", "automation", "approvals"],
     &["config"],
     &["rpc", "ui", "client", "node_host", "tunnel", "service"],
     &["gateway"],

@@ -18,6 +18,7 @@ use anyhow::{Context, anyhow};
 use tokio::sync::watch;
 
 use crate::agent::Agent;
+use crate::approvals::Approvals;
 use crate::auth::{Gatekeeper, OwnNames};
 use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
@@ -133,6 +134,8 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let (tailnet_view, tailnet) = watch::channel(None);
     let heartbeats = Heartbeats::open(agent.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let cron = Cron::open(agent.clone(), heartbeats.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
+    let approvals = Approvals::open(database.clone(), bus.clone(), shutdown.clone()).await?;
+    let approvers = approvals.approvers().clone();
     let system = System::new(agent.clone(), sessions.clone(), heartbeats.clone(), tailnet, Arc::clone(&connections));
     let presence = Presence::new(own_presence(addresses));
     let configuration = Configuration::new(resolved.clone());
@@ -143,6 +146,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         presence: presence.clone(),
         heartbeats,
         cron,
+        approvals,
         bus: bus.clone(),
         port: resolved.bind.port,
         database: database.clone(),
@@ -158,6 +162,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         fanout,
         bus,
         presence,
+        approvers,
         system,
         shutdown,
         about: about(resolved, &agent, &agent_id),

@@ -4,7 +4,8 @@ use crate::auth::Caller;
 use crate::bus::Bus;
 use crate::clock::now_ms;
 use crate::net::Peer;
-use crate::protocol::handshake::{ClientInfo, ClientMode};
+use crate::protocol::Scope;
+use crate::protocol::handshake::{ClientId, ClientInfo, ClientMode};
 use crate::protocol::presence::{PresenceEntry, PresenceUser};
 use crate::rpc::Presence;
 
@@ -38,6 +39,16 @@ impl Drop for Attendance {
     fn drop(&mut self) {
         self.presence.leave(&self.key, &self.bus);
     }
+}
+
+/// Whether a client is asked about approvals: it may decide, and can show the question (protocol §6).
+pub(super) fn decides(client: &ClientInfo, caps: &[String], caller: &Caller) -> bool {
+    let shows = matches!(
+        client.id,
+        ClientId::OpenclawControlUi | ClientId::OpenclawMacos | ClientId::OpenclawIos | ClientId::OpenclawAndroid
+    );
+    let says = caps.iter().any(|cap| cap == "approvals" || cap == "exec-approvals");
+    caller.may(Scope::Approvals) && (shows || says)
 }
 
 fn entry(peer: &Peer, client: &ClientInfo, caller: &Caller) -> PresenceEntry {

@@ -15,11 +15,12 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role as Side, WebSock
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
 use super::Gateway;
-use super::attendance::Attendance;
+use super::attendance::{self, Attendance};
 use super::close::Close;
 use super::handshake::{self, Failed, Socket, Welcomed};
 use super::outbox::{Next, Outbox};
 use super::upgrade::Headers;
+use crate::approvals::Seat;
 use crate::net::guard::Guard;
 use crate::net::{AddressSlot, Peer, Stream};
 use crate::protocol::frame::{Inbound, Request, response};
@@ -82,6 +83,7 @@ struct Connection {
     pending: Vec<Message>,
     /// Held for its end.
     _attendance: Option<Attendance>,
+    _seat: Option<Seat>,
 }
 
 impl Connection {
@@ -96,9 +98,23 @@ impl Connection {
         );
         let attendance =
             Attendance::enter(&id, &peer, &welcomed.client, &welcomed.caller, &gateway.presence, &gateway.bus);
+        let subscriptions = Subscriptions::default();
+        let decides = attendance::decides(&welcomed.client, &welcomed.caps, &welcomed.caller);
+        if decides {
+            subscriptions.follow_approvals();
+        }
+        let seat = decides.then(|| gateway.approvers.enter(&id));
+        let name = welcomed.client.display_name.as_deref().unwrap_or(welcomed.client.id.as_str());
+        let client = Arc::from(name);
         Self {
-            context: Context { caller: welcomed.caller, subscriptions: Arc::new(Subscriptions::default()) },
+            context: Context {
+                caller: welcomed.caller,
+                subscriptions: Arc::new(subscriptions),
+                connection: Arc::clone(&id),
+                client,
+            },
             _attendance: attendance,
+            _seat: seat,
             working: Arc::new(Semaphore::new(MAX_WORKING)),
             long_calls: Arc::new(Semaphore::new(MAX_LONG_CALLS)),
             opened: Instant::now(),

@@ -82,6 +82,7 @@ impl Receiver {
             Audience::Everyone => true,
             Audience::SessionSubscribers => self.subscriptions.follows_session_list(),
             Audience::MessageSubscribers(key) => self.subscriptions.follows_messages(key),
+            Audience::Approvers => self.subscriptions.follows_approvals(),
             Audience::Profile(id) => self.caller.profile().is_some_and(|profile| profile.id == *id),
         }
     }

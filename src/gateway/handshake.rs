@@ -32,6 +32,7 @@ pub(super) type Socket = WebSocketStream<Guard<Stream>>;
 pub(super) struct Welcomed {
     pub caller: Arc<Caller>,
     pub client: ClientInfo,
+    pub caps: Vec<String>,
     /// To be sent once events can follow it.
     pub hello: String,
     /// What the client sent without waiting for it.
@@ -121,7 +122,7 @@ async fn talk(
         Err(error) => return Err(refuse(socket, &request.id, &error, None).await),
     };
     let hello = response(&request.id, Ok(&hello));
-    Ok(Welcomed { caller: Arc::new(admission.caller), client: params.client, hello, pending })
+    Ok(Welcomed { caller: Arc::new(admission.caller), client: params.client, caps: params.caps, hello, pending })
 }
 
 /// Frames that a client may send before it is let in, behind its `connect`.

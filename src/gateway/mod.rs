@@ -22,6 +22,7 @@ pub use fanout::Fanout;
 pub use pulse::beat;
 pub use server::serve;
 
+use crate::approvals::Approvers;
 use crate::auth::Gatekeeper;
 use crate::bus::Bus;
 use crate::net::AddressLimit;
@@ -36,6 +37,7 @@ pub struct Gateway {
     pub fanout: Arc<Fanout>,
     pub bus: Bus,
     pub presence: Presence,
+    pub approvers: Approvers,
     pub system: System,
     pub shutdown: Shutdown,
     pub about: About,

@@ -32,6 +32,7 @@ impl Facts {
 pub fn methods() -> impl Iterator<Item = &'static Facts> {
     let families: &[&[Facts]] = &[
         super::agents::METHODS,
+        super::approvals::METHODS,
         super::channels::METHODS,
         super::chat::METHODS,
         super::config::METHODS,

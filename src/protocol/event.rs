@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::access::Scope;
 use super::agents::AgentEvent;
+use super::approvals;
 use super::chat::{ChatEvent, ChatState};
 use super::config;
 use super::cron::CronEvent;
@@ -27,6 +28,8 @@ pub enum Event {
     SessionMessage(Box<sessions::Message>),
     Heartbeat(Box<Heartbeat>),
     Cron(Box<CronEvent>),
+    ExecApprovalRequested(Box<approvals::Pending>),
+    ExecApprovalResolved(Box<approvals::Resolved>),
     PrefsChanged(PrefsChanged),
     VoicewakeChanged(Triggers),
     ConfigChanged(config::Changed),
@@ -40,13 +43,15 @@ pub enum Audience {
     SessionSubscribers,
     /// Connections that called `sessions.messages.subscribe` with this canonical key.
     MessageSubscribers(String),
+    /// Connections that can decide about approvals.
+    Approvers,
     /// Connections of this person.
     Profile(String),
 }
 
 impl Event {
     /// The names in `hello-ok`.
-    pub const NAMES: [&'static str; 14] = [
+    pub const NAMES: [&'static str; 16] = [
         "connect.challenge",
         "tick",
         "presence",
@@ -58,6 +63,8 @@ impl Event {
         "session.message",
         "heartbeat",
         "cron",
+        "exec.approval.requested",
+        "exec.approval.resolved",
         "users.prefs.changed",
         "voicewake.changed",
         "config.changed",
@@ -76,6 +83,8 @@ impl Event {
             Self::SessionMessage(_) => "session.message",
             Self::Heartbeat(_) => "heartbeat",
             Self::Cron(_) => "cron",
+            Self::ExecApprovalRequested(_) => "exec.approval.requested",
+            Self::ExecApprovalResolved(_) => "exec.approval.resolved",
             Self::PrefsChanged(_) => "users.prefs.changed",
             Self::VoicewakeChanged(_) => "voicewake.changed",
             Self::ConfigChanged(_) => "config.changed",
@@ -96,6 +105,7 @@ impl Event {
             | Self::PrefsChanged(_)
             | Self::VoicewakeChanged(_)
             | Self::ConfigChanged(_) => Some(Scope::Read),
+            Self::ExecApprovalRequested(_) | Self::ExecApprovalResolved(_) => Some(Scope::Approvals),
         }
     }
 
@@ -104,6 +114,7 @@ impl Event {
         match self {
             Self::SessionsChanged(_) => Audience::SessionSubscribers,
             Self::SessionMessage(message) => Audience::MessageSubscribers(message.session_key.clone()),
+            Self::ExecApprovalRequested(_) | Self::ExecApprovalResolved(_) => Audience::Approvers,
             Self::PrefsChanged(changed) => Audience::Profile(changed.profile_id.clone()),
             _ => Audience::Everyone,
         }
@@ -119,6 +130,8 @@ impl Event {
             | Self::SessionsChanged(_)
             | Self::SessionMessage(_)
             | Self::Cron(_)
+            | Self::ExecApprovalRequested(_)
+            | Self::ExecApprovalResolved(_)
             | Self::PrefsChanged(_)
             | Self::VoicewakeChanged(_)
             | Self::ConfigChanged(_) => false,
@@ -143,6 +156,8 @@ impl Event {
             Self::SessionMessage(message) => (to_json(message)?, None),
             Self::Heartbeat(heartbeat) => (to_json(heartbeat)?, None),
             Self::Cron(event) => (to_json(event)?, None),
+            Self::ExecApprovalRequested(pending) => (to_json(pending)?, None),
+            Self::ExecApprovalResolved(resolved) => (to_json(resolved)?, None),
             Self::PrefsChanged(changed) => (to_json(changed)?, None),
             Self::VoicewakeChanged(triggers) => (to_json(triggers)?, None),
             Self::ConfigChanged(changed) => (to_json(changed)?, None),

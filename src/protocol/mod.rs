@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod agents;
+pub mod approvals;
 pub mod catalog;
 pub mod channels;
 pub mod chat;

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::protocol::{ErrorCode, ErrorShape};
-use crate::{agent, automation, config, sessions, store};
+use crate::{agent, approvals, automation, config, sessions, store};
 
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -108,6 +108,30 @@ impl From<store::Error> for ErrorShape {
                 Self::unavailable("the gateway could not use its database; see its log", RETRY_AFTER_MS)
             }
         }
+    }
+}
+
+impl From<approvals::Error> for ErrorShape {
+    fn from(error: approvals::Error) -> Self {
+        use approvals::Error;
+        let details = match &error {
+            Error::Unknown => json!({
+                "reason": "APPROVAL_NOT_FOUND",
+                "remediation": "Re-request the action; pending approvals are cleared after expiry or restart.",
+            }),
+            Error::AlreadyResolved => json!({ "reason": "APPROVAL_ALREADY_RESOLVED" }),
+            Error::NotAllowed => json!({ "reason": "APPROVAL_ALLOW_ALWAYS_UNAVAILABLE" }),
+            Error::TooLong => json!({ "reason": "EXEC_APPROVAL_COMMAND_DISPLAY_LIMIT" }),
+            Error::Invalid(_) | Error::Ambiguous | Error::HashRequired | Error::Changed | Error::Policy(_) => {
+                return Self::invalid(error.to_string());
+            }
+            Error::TooMany => return Self::unavailable(error.to_string(), RETRY_AFTER_MS),
+            Error::Store(_) => {
+                let Error::Store(error) = error else { return Self::invalid(error.to_string()) };
+                return error.into();
+            }
+        };
+        Self::invalid(error.to_string()).with_details(details)
     }
 }
 

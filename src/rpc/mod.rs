@@ -4,6 +4,7 @@
 //! by the table before the params are decoded. `gateway::connection` is the caller; `app` fills the table.
 
 mod agents;
+mod approvals;
 mod budget;
 mod channels;
 mod chat;
@@ -31,6 +32,7 @@ pub use system::{System, TailnetView};
 pub use table::{Answer, Dispatch, Table};
 
 use crate::agent::Agent;
+use crate::approvals::{Approvals, Policy};
 use crate::auth::Caller;
 use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
@@ -50,6 +52,10 @@ const MAX_FOLLOWED: usize = 256;
 pub struct Context {
     pub caller: Arc<Caller>,
     pub subscriptions: Arc<Subscriptions>,
+    /// Its id.
+    pub connection: Arc<str>,
+    /// The client's own name for itself, for people to read.
+    pub client: Arc<str>,
 }
 
 impl Context {
@@ -70,10 +76,21 @@ impl Context {
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     session_list: AtomicBool,
+    /// Whether it is asked about approvals.
+    decides: AtomicBool,
     messages: RwLock<HashSet<String>>,
 }
 
 impl Subscriptions {
+    pub fn follow_approvals(&self) {
+        self.decides.store(true, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn follows_approvals(&self) -> bool {
+        self.decides.load(Ordering::Relaxed)
+    }
+
     pub fn follow_session_list(&self) {
         self.session_list.store(true, Ordering::Relaxed);
     }
@@ -113,6 +130,7 @@ pub struct Services {
     pub presence: Presence,
     pub heartbeats: Heartbeats,
     pub cron: Cron,
+    pub approvals: Approvals,
     pub bus: Bus,
     pub port: u16,
     pub database: Database,
@@ -143,6 +161,8 @@ impl Services {
         let agent_id = self.agent.settings().agent_id.clone();
         let waking = wake::Waking { heartbeats: self.heartbeats, presence: self.presence, bus: self.bus, agent_id };
         wake::register(&mut table, &waking);
+        let policy = Policy::new(self.database.clone(), format!("{}#exec.approvals", self.paths.database().display()));
+        approvals::register(&mut table, &self.approvals, &policy);
         cron::register(&mut table, &self.cron, self.paths.database().display().to_string());
         table
     }

@@ -4,6 +4,7 @@
 //! database is SQLite with a write-ahead log and `synchronous=FULL`: when a call that writes has returned, what it
 //! wrote survives a kill and a power cut.
 
+mod approvals;
 mod conversations;
 mod cron;
 mod devices;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use approvals::StoredApproval;
 pub use conversations::{
     Acceptance, AnswerSource, Command, Edit, ExpectedLeaf, GATEWAY_MODEL, GATEWAY_PROVIDER, LastRun, MessageFilter,
     MessageKind, NewAttachment, NewInput, Reset, RunEnd, RunStatus, SessionFilter, SessionOrder, StoredMessage,

@@ -2,6 +2,7 @@
 //! clients. `tests/run` installs what they need. One file a topic; what they stand on is in `harness/`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod approvals;
 mod automation;
 mod browser;
 mod chat;
