@@ -10,6 +10,7 @@ mod completion;
 mod config;
 mod connect;
 mod context;
+mod cron;
 mod failure;
 mod force;
 mod gateway;
@@ -22,6 +23,7 @@ mod report;
 mod run;
 mod sessions;
 mod status;
+mod system;
 mod up;
 
 use std::process::ExitCode;
@@ -65,6 +67,11 @@ enum Verb {
     Logs(logs::LogsArgs),
     /// Read, change and check the configuration
     Config(config::ConfigArgs),
+    /// Keep jobs that the agent does at certain times, and run them
+    #[command(alias = "automations")]
+    Cron(cron::CronArgs),
+    /// Tell the agent what happened, and see who is here
+    System(system::SystemArgs),
     /// Print the completion script of a shell
     Completion(completion::CompletionArgs),
 }
@@ -95,6 +102,8 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Sessions(args) => sessions::main(args, context).await,
         Verb::Logs(args) => logs::main(&args, context).await,
         Verb::Config(args) => config::main(args, context),
+        Verb::Cron(args) => cron::main(args, context).await,
+        Verb::System(args) => system::main(args, context).await,
         Verb::Completion(args) => completion::main(&args, context),
     }
 }
@@ -131,6 +140,11 @@ mod tests {
             "tailclaw logs --follow --limit 5 --json",
             "tailclaw config set gateway.port 1",
             "tailclaw config file",
+            "tailclaw cron list --all --json",
+            "tailclaw cron add --name n --cron 0 --tz UTC --message m --session isolated --no-deliver",
+            "tailclaw cron edit id --every 1h --disable",
+            "tailclaw system event --text x --mode now",
+            "tailclaw system heartbeat last",
             "tailclaw completion bash",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));

@@ -41,6 +41,10 @@ async fn request(
     context: Context,
     params: RequestParams,
 ) -> Result<TwoReplies<AcceptedReply, DecisionReply>, ErrorShape> {
+    if params.command.as_deref() == Some("") {
+        let problem = "at /command: must not have fewer than 1 characters";
+        return Err(ErrorShape::invalid(format!("invalid exec.approval.request params: {problem}")));
+    }
     let two_phase = params.two_phase;
     let is_kept = params.require_delivery_route == Some(false);
     let taken = approvals.request(params, &context.connection).await?;

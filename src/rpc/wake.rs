@@ -32,6 +32,9 @@ pub(super) fn register(table: &mut Table, waking: &Waking) {
 }
 
 async fn wake(waking: Waking, _: Context, params: WakeParams) -> Result<OkReply, ErrorShape> {
+    if params.text.is_empty() {
+        return Err(ErrorShape::invalid("invalid wake params: at /text: must not have fewer than 1 characters"));
+    }
     let text = params.text.trim();
     if text.is_empty() {
         return Ok(OkReply { ok: false });

@@ -1,6 +1,6 @@
 //! What the agent does unasked: events that wake it, heartbeats, cron jobs.
 
-use crate::harness::{RawClient, gateway};
+use crate::harness::{OpenClaw, RawClient, gateway};
 use serde_json::{Value, json};
 
 async fn queued(client: &mut RawClient) -> Value {
@@ -237,4 +237,51 @@ async fn what_a_job_cannot_be_is_refused() {
     ] {
         assert_eq!(refusal(&mut client, method, params).await["details"]["code"], "CRON_JOB_NOT_FOUND");
     }
+}
+
+#[tokio::test]
+async fn the_command_line_keeps_runs_and_removes_jobs() {
+    let gateway = gateway().start().await;
+    let every = ["cron", "add", "--name", "tea", "--every", "10m", "--system-event", "tea time"];
+    let added = gateway.cli(&every).await.success().json();
+    let id = added["id"].as_str().expect("an id").to_owned();
+    assert_eq!((&added["schedule"]["everyMs"], &added["sessionTarget"]), (&json!(600_000), &json!("main")), "{added}");
+    let list = gateway.cli(&["cron", "list"]).await.success();
+    assert!(list.stdout.contains("tea") && list.stdout.contains("not scheduled: "), "{}", list.stdout);
+    let edited = gateway.cli(&["cron", "edit", &id, "--description", "d", "--disable"]).await.success().json();
+    assert_eq!((&edited["enabled"], &edited["description"]), (&json!(false), &json!("d")), "{edited}");
+    assert_eq!(gateway.cli(&["cron", "list", "--json"]).await.success().json()["total"], 0);
+    assert_eq!(gateway.cli(&["cron", "list", "--all", "--json"]).await.success().json()["total"], 1);
+    assert_eq!(gateway.cli(&["cron", "run", &id]).await.success().json()["enqueued"], true);
+    assert_ne!(gateway.cli(&["cron", "run", &id, "--due"]).await.code, Some(0), "it is off, and so never due");
+    assert_eq!(gateway.cli(&["cron", "rm", &id]).await.success().json(), json!({"ok": true, "removed": true}));
+    assert_ne!(gateway.cli(&["cron", "get", &id]).await.code, Some(0), "it is gone");
+    assert_eq!(gateway.cli(&["cron", "status"]).await.success().json()["enabled"], false);
+
+    let told = gateway.cli(&["system", "event", "--text", "hello", "--mode", "now"]).await.success();
+    assert_eq!(told.stdout, "ok\n");
+    let presence = gateway.cli(&["system", "presence", "--json"]).await.success().json();
+    assert_eq!(presence[0]["mode"], "gateway", "{presence}");
+    let off = gateway.cli(&["system", "heartbeat", "disable"]).await.success().json();
+    assert_eq!(off, json!({"ok": true, "enabled": false}));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openclaws_own_command_line_does_so_too() {
+    let gateway = gateway().start().await;
+    let openclaw = OpenClaw::local(gateway.port, &gateway.token());
+    let every = ["cron", "add", "--name", "tea", "--every", "10m", "--system-event", "tea time", "--json"];
+    let added = openclaw.run(&every).await.success().json();
+    let id = added["id"].as_str().expect("an id").to_owned();
+    let list = openclaw.run(&["cron", "list", "--json"]).await.success().json();
+    assert_eq!(list["jobs"][0]["id"], json!(id), "{list}");
+    assert!(openclaw.run(&["cron", "list"]).await.success().stdout.contains("tea"));
+    assert_eq!(openclaw.run(&["cron", "run", &id]).await.success().json()["enqueued"], true);
+    assert_eq!(openclaw.run(&["cron", "rm", &id]).await.success().json()["removed"], true);
+    assert_ne!(openclaw.run(&["cron", "rm", &id]).await.code, Some(0), "it is gone");
+    let told = openclaw.run(&["system", "event", "--text", "x", "--mode", "now", "--json"]).await.success();
+    assert_eq!(told.json()["ok"], true, "{}", told.stdout);
+    let presence = openclaw.run(&["system", "presence", "--json"]).await.success();
+    assert!(presence.stdout.contains("gateway"), "{}", presence.stdout);
+    openclaw.run(&["logs", "--limit", "5", "--json"]).await.success();
 }
