@@ -466,6 +466,28 @@ async fn a_second_connect_and_an_id_used_twice_are_answered_one_by_one() {
     client.response("same").await.expect("the second is answered");
 }
 
+#[tokio::test]
+async fn the_thirty_first_control_plane_write_of_a_minute_is_turned_away() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    for _ in 0..30 {
+        let error = client.request("config.patch", json!({"raw": 7})).await.expect_err("the params are wrong");
+        assert_eq!(error["code"], "INVALID_REQUEST", "{error}");
+    }
+    let error = client.request("config.patch", json!({"raw": 7})).await.expect_err("it is one too many");
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)), "{error}");
+    assert_eq!(error["details"], json!({"method": "config.patch", "limit": "30 per 60s"}));
+    assert!(error["retryAfterMs"].as_u64().is_some_and(|wait| wait <= 60_000), "{error}");
+    let message = error["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("rate limit exceeded for config.patch; retry after "), "{error}");
+    // A new connection is the same client, another method is not the same budget.
+    let mut again = gateway.operator().await;
+    let error = again.request("config.patch", json!({"raw": 7})).await.expect_err("the client is known");
+    assert_eq!(error["code"], "UNAVAILABLE", "{error}");
+    let error = again.request("config.apply", json!({"raw": 7})).await.expect_err("the params are wrong");
+    assert_eq!(error["code"], "INVALID_REQUEST", "{error}");
+}
+
 async fn node(gateway: &Gateway, protocol: u32) -> RawClient {
     let mut client = gateway.socket().await;
     let (nonce, clock) = client.challenge().await;
@@ -571,6 +593,49 @@ async fn guessing_locks_an_address_out_but_not_this_machine() {
     let wait = error["retryAfterMs"].as_u64().unwrap_or_default();
     assert!((200_000..=300_000).contains(&wait), "{error}");
     attempt("127.0.0.1", &token).await.expect("this machine is not locked out");
+}
+
+#[tokio::test]
+async fn a_guessing_page_locks_itself_out_and_nobody_else() {
+    let gateway = gateway().start().await;
+    let from = async |origin: &str, token: &str| {
+        let mut client = gateway.socket_with("/", &[("origin", origin)]).await;
+        client.challenge().await;
+        client.connect(connect_params(token)).await
+    };
+    let page = "http://localhost:5173";
+    for number in 0..10 {
+        let error = from(page, "a guess").await.expect_err("the token is wrong");
+        assert_eq!(error["details"]["code"], "AUTH_TOKEN_MISMATCH", "guess {number}: {error}");
+    }
+    let error = from(page, &gateway.token()).await.expect_err("the page is locked out");
+    assert_eq!(error["details"]["code"], "AUTH_RATE_LIMITED", "{error}");
+    assert_eq!(error["details"]["recommendedNextStep"], "wait_then_retry", "{error}");
+    from("http://localhost:8080", &gateway.token()).await.expect("another page is not");
+    gateway.operator().await.request("health", json!({})).await.expect("nor is a program of this machine");
+}
+
+#[tokio::test]
+async fn what_the_rate_limit_is_can_be_configured() {
+    let limit = json!({"maxAttempts": 2, "windowMs": 60_000, "lockoutMs": 45_000, "exemptLoopback": false});
+    let gateway = gateway().config(json!({"gateway": {"auth": {"rateLimit": limit}}})).start().await;
+    let device = Device::new();
+    let attempt = async |auth: Value| {
+        let mut client = gateway.socket().await;
+        let (nonce, clock) = client.challenge().await;
+        let params = merged(connect_params(""), "/auth", auth);
+        client.connect(device.sign(3, params, &nonce, clock)).await
+    };
+    let hello = attempt(json!({"token": gateway.token()})).await.expect("the token is right");
+    let own = hello["auth"]["deviceToken"].clone();
+    for _ in 0..2 {
+        attempt(json!({"password": "a guess"})).await.expect_err("a guess is no secret");
+    }
+    let error = attempt(json!({"password": gateway.token()})).await.expect_err("this machine is locked out, too");
+    assert_eq!(error["details"]["code"], "AUTH_RATE_LIMITED", "{error}");
+    assert!(error["retryAfterMs"].as_u64().is_some_and(|wait| (30_000..=45_000).contains(&wait)), "{error}");
+    // What a device holds is counted for itself.
+    attempt(json!({"deviceToken": own})).await.expect("the device's own token is still taken");
 }
 
 fn now_ms() -> i64 {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::harness::{Device, GatewayBuilder, LAN_ADDRESS, LanHost, gateway};
+use crate::harness::{Device, GatewayBuilder, LAN_ADDRESS, LanHost, RawClient, gateway};
 use serde_json::{Value, json};
 
 /// mode | client | device | from | shows | outcome
@@ -179,6 +179,42 @@ async fn everybody_is_let_in_or_refused_as_the_table_says() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_is_answered_for_its_client_and_another_not_at_all() {
+    let trusting = json!({"gateway": {"trustedProxies": ["127.0.0.0/8"]}});
+    let gateway = gateway().config(trusting).start().await;
+    let proxied = [("x-forwarded-for", "198.51.100.1, 203.0.113.9, 127.0.0.1")];
+    let ready = gateway.get_with("/readyz", &proxied).await;
+    assert_eq!((ready.status, ready.json()), (200, json!({"ready": true})), "what is local is not told to others");
+    let whoami = gateway.get_with("/whoami", &proxied).await.json();
+    assert_eq!((&whoami["path"], &whoami["address"]), (&json!("proxy"), &json!("203.0.113.9")), "{whoami}");
+    for silent in [("x-forwarded-proto", "https"), ("x-real-ip", "203.0.113.9"), ("x-forwarded-for", "127.0.0.1")] {
+        let refused = gateway.get_with("/readyz", &[silent]).await;
+        assert_eq!(refused.status, 403, "{silent:?}");
+        assert_eq!(refused.json()["error"]["type"], "proxy_attribution_required", "{silent:?}");
+        assert_eq!(gateway.get_with("/healthz", &[silent]).await.status, 200, "{silent:?}");
+        let upgrade = RawClient::upgrade(Box::new(gateway.dial().await), &gateway.url(), &[silent]).await;
+        let Err(tokio_tungstenite::tungstenite::Error::Http(answer)) = upgrade else {
+            panic!("{silent:?} is refused before the upgrade")
+        };
+        assert_eq!(answer.status(), 403, "{silent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_proxys_user_is_a_person() {
+    let trusting = json!({"gateway": {"trustedProxies": ["127.0.0.1"], "auth": {
+        "mode": "trusted-proxy", "trustedProxy": {"userHeader": "x-user", "allowLoopback": true},
+    }}});
+    let gateway = gateway().config(trusting).start().await;
+    let headers = [("x-forwarded-for", CLIENT_BEHIND_PROXY), ("x-user", "alice@example.org")];
+    let whoami = gateway.get_with("/whoami", &headers).await.json();
+    assert_eq!((&whoami["method"], &whoami["login"]), (&json!("trusted-proxy"), &json!("alice@example.org")));
+    // A second name means that somebody wrote one of them.
+    let twice = [headers[0], headers[1], ("x-user", "mallory@example.org")];
+    assert_eq!(gateway.get_with("/whoami", &twice).await.json()["method"], Value::Null);
 }
 
 struct Row {
