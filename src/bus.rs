@@ -1,16 +1,37 @@
-//! The one way for a service to tell clients something: publish a typed event.
+//! The one way for a service to reach clients: publish a typed event, or end the connections of a device.
 //!
-//! Services hold a [`Bus`] and know nothing of connections; `gateway::fanout` is the other end. Publishing never
-//! waits: a slow client costs itself, not the service.
+//! Services hold a [`Bus`] and know nothing of connections; `gateway::fanout` is the other end. Nothing here waits: a
+//! slow client costs itself, not the service.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::protocol::Event;
+use crate::protocol::{Event, Role};
 
-/// Takes every event. Implemented by the fan-out.
+/// Takes every event, and knows whose connections there are. Implemented by the fan-out.
 pub trait Subscriber: Send + Sync + 'static {
     fn deliver(&self, event: &Event);
+
+    /// Ends connections, each once what waits for it is written.
+    fn close(&self, closing: &Closing);
+
+    /// Whether a connection of this device is open.
+    fn attends(&self, device_id: &str) -> bool;
+}
+
+/// The connections of a device that no longer stand on anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closing {
+    pub device_id: String,
+    /// Those under this role; all, where it is `None`.
+    pub role: Option<Role>,
+    pub reason: ClosingReason,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosingReason {
+    /// 4001 `device removed`: it was removed, or its token rotated or revoked.
+    DeviceRemoved,
 }
 
 #[derive(Clone)]
@@ -23,6 +44,15 @@ impl Bus {
 
     pub fn publish(&self, event: &Event) {
         self.0.deliver(event);
+    }
+
+    pub fn close(&self, closing: &Closing) {
+        self.0.close(closing);
+    }
+
+    #[must_use]
+    pub fn attends(&self, device_id: &str) -> bool {
+        self.0.attends(device_id)
     }
 }
 

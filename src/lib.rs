@@ -1,8 +1,8 @@
 //! tailclaw: a gateway for a person's own AI agent that is a tailnet node itself.
 //!
 //! Layers, downward only (`tests/layering.rs` holds them): `protocol`, `secret`, `clock` · `bus`, `shutdown`,
-//! `logging`, `store`, `net`, `tailnet` · `auth`, `sessions`, `agent`,
-//! `automation`, `approvals` · `config` · `rpc`, `ui`, `client` · `gateway` ·
+//! `logging`, `store`, `net`, `tailnet` · `auth`, `pairing`, `sessions`, `agent`, `automation`, `approvals` ·
+//! `config` · `rpc`, `ui`, `client` · `gateway` ·
 //! `app`, `cli`. ARCHITECTURE.md is the map.
 
 pub mod agent;
@@ -18,6 +18,7 @@ pub mod config;
 pub mod gateway;
 pub mod logging;
 pub mod net;
+pub mod pairing;
 pub mod protocol;
 pub mod rpc;
 pub mod secret;

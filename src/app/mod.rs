@@ -27,9 +27,10 @@ use crate::config::{Configuration, Resolved};
 use crate::gateway::{About, Fanout, Gateway};
 use crate::net::bind::KernelListener;
 use crate::net::{AddressLimit, Listener};
+use crate::pairing::Pairing;
 use crate::protocol::Event;
 use crate::protocol::presence::PresenceEntry;
-use crate::rpc::{Presence, Services, System};
+use crate::rpc::{Doors, Presence, Services, System};
 use crate::sessions::{SessionKey, Sessions};
 use crate::shutdown::Shutdown;
 use crate::store::{Database, GatewayIdentity};
@@ -136,14 +137,19 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let cron = Cron::open(agent.clone(), heartbeats.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvals = Approvals::open(database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvers = approvals.approvers().clone();
-    let system = System::new(agent.clone(), sessions.clone(), heartbeats.clone(), tailnet, Arc::clone(&connections));
+    let system =
+        System::new(agent.clone(), sessions.clone(), heartbeats.clone(), tailnet.clone(), Arc::clone(&connections));
     let presence = Presence::new(own_presence(addresses));
     let configuration = Configuration::new(resolved.clone());
+    let pairing = Pairing::new(resolved.pairing.clone(), database.clone(), Arc::clone(&identity), bus.clone());
+    shutdown.spawn(pairing.clone().keep_sightings(shutdown.clone()));
     let services = Services {
         agent: agent.clone(),
         sessions,
         system: system.clone(),
         presence: presence.clone(),
+        pairing: pairing.clone(),
+        doors: Doors { bind: resolved.bind.clone(), tailnet: tailnet.clone(), auth: resolved.auth.mode.clone() },
         heartbeats,
         cron,
         approvals,
@@ -157,7 +163,8 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let own_names = OwnNames::new(machine_names().into());
     let max_unauthenticated = resolved.auth.max_unauthenticated_per_address;
     let gateway = Gateway {
-        gatekeeper: Gatekeeper::new(resolved.auth.clone(), database.clone(), identity, Arc::clone(&own_names)),
+        gatekeeper: Gatekeeper::new(resolved.auth.clone(), pairing.clone(), Arc::clone(&own_names)),
+        pairing,
         table: services.table(),
         fanout,
         bus,

@@ -5,13 +5,11 @@ use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 use serde_json::json;
-use subtle::ConstantTimeEq;
 
 use super::caller::{AuthMethod, Caller};
 use super::credentials::{self, Sent};
 use super::device::VerifiedDevice;
 use super::origin::{Foreign, Page};
-use super::pairing::IssuedToken;
 use super::proxy::Vouched;
 use super::reason::{Asker, Reason};
 use super::settings::{Mode, Settings};
@@ -20,10 +18,11 @@ use super::throttle::{Outcome, Sender, Target, Throttle};
 use super::{Refusal, device, kind, origin, pairing, tailnet};
 use crate::clock::now_ms;
 use crate::net::Peer;
+use crate::pairing::{Paired, Pairing, TokenVerdict};
 use crate::protocol::handshake::{ClientMode, ConnectParams};
 use crate::protocol::{Role, Scope, access};
-use crate::secret::{Secret, fingerprint};
-use crate::store::{Database, GatewayIdentity};
+use crate::secret::Secret;
+use crate::store::SetupRecord;
 
 /// The host names and addresses by which the gateway is reached, as the tailnet and the configuration know them.
 pub type OwnNames = Arc<RwLock<Vec<String>>>;
@@ -31,8 +30,7 @@ pub type OwnNames = Arc<RwLock<Vec<String>>>;
 #[derive(Debug)]
 pub struct Gatekeeper {
     settings: RwLock<Arc<Settings>>,
-    database: Database,
-    identity: Arc<GatewayIdentity>,
+    pairing: Pairing,
     pub(super) own_names: OwnNames,
     throttle: Throttle,
 }
@@ -55,16 +53,16 @@ pub struct Attempt<'a> {
 #[derive(Debug)]
 pub struct Admission {
     pub caller: Caller,
-    /// For the device to come back with, and when it was issued (Unix milliseconds).
-    pub device_token: Option<(Secret<String>, u64)>,
+    /// The tokens for the device to come back with.
+    pub paired: Option<Paired>,
 }
 
 /// An attempt, and what follows from it for every step of the decision.
 #[derive(Debug)]
-struct Case<'a> {
-    attempt: Attempt<'a>,
-    settings: Arc<Settings>,
-    role: Role,
+pub(super) struct Case<'a> {
+    pub(super) attempt: Attempt<'a>,
+    pub(super) settings: Arc<Settings>,
+    pub(super) role: Role,
     sent: Sent<'a>,
     sender: Sender,
     /// The tailnet identity's, also if there are none.
@@ -73,27 +71,30 @@ struct Case<'a> {
 
 /// What speaks for a caller: the way in, and whom it names.
 #[derive(Debug, Clone)]
-struct Proof {
-    method: AuthMethod,
+pub(super) struct Proof {
+    pub(super) method: AuthMethod,
     proxy_user: Option<String>,
+    /// What of the device's own let it in.
+    pub(super) device_token: Option<Secret<String>>,
+    pub(super) setup_code: Option<Box<SetupRecord>>,
 }
 
 impl From<AuthMethod> for Proof {
     fn from(method: AuthMethod) -> Self {
-        Self { method, proxy_user: None }
+        Self { method, proxy_user: None, device_token: None, setup_code: None }
     }
 }
 
 impl Case<'_> {
     /// The tailnet identity's rights, where they are enough for the role that is asked.
-    fn usable_rights(&self) -> Option<&Rights> {
+    pub(super) fn usable_rights(&self) -> Option<&Rights> {
         self.rights.as_ref().filter(|rights| match self.role {
             Role::Operator => !rights.operator.is_empty(),
             Role::Node => rights.node,
         })
     }
 
-    fn refusal(&self, reason: &Reason) -> Refusal {
+    pub(super) fn refusal(&self, reason: &Reason) -> Refusal {
         reason.refusal(Asker {
             client: &self.attempt.params.client,
             is_local: self.attempt.peer.is_loopback(),
@@ -117,9 +118,9 @@ impl Case<'_> {
 
 impl Gatekeeper {
     #[must_use]
-    pub fn new(settings: Settings, database: Database, identity: Arc<GatewayIdentity>, own_names: OwnNames) -> Self {
+    pub fn new(settings: Settings, pairing: Pairing, own_names: OwnNames) -> Self {
         let settings = RwLock::new(Arc::new(settings));
-        Self { settings, database, identity, own_names, throttle: Throttle::default() }
+        Self { settings, pairing, own_names, throttle: Throttle::default() }
     }
 
     /// As they are now. A decision takes them once.
@@ -171,12 +172,12 @@ impl Gatekeeper {
             }
             Some(proof) => Some(device::verify(proof, attempt.params, attempt.nonce, now_ms())?),
         };
-        let proof = self.proof(&case, device.as_ref(), shared, penalty).await?;
-        let requested: Vec<Scope> = attempt.params.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect();
+        let requested = requested_scopes(attempt.params, case.role);
+        let proof = self.proof(&case, device.as_ref(), &requested, shared, penalty).await?;
         match device {
             None => {
                 let scopes = scopes_without_device(&case, &proof, requested);
-                Ok(Admission { caller: caller(&case, proof, scopes, None), device_token: None })
+                Ok(Admission { caller: caller(&case, proof, scopes, None), paired: None })
             }
             Some(device) => self.with_device(&case, proof, requested, device).await,
         }
@@ -243,7 +244,10 @@ impl Gatekeeper {
     /// The proxy's word; on this machine, where no proxy stands, the password for it.
     fn by_proxy(&self, case: &Case<'_>, penalty: &mut Duration) -> Result<Proof, Reason> {
         let reason = match case.attempt.vouched.user() {
-            Ok(user) => return Ok(Proof { method: AuthMethod::TrustedProxy, proxy_user: Some(user.to_owned()) }),
+            Ok(user) => {
+                let proxy_user = Some(user.to_owned());
+                return Ok(Proof { proxy_user, ..AuthMethod::TrustedProxy.into() });
+            }
             Err(reason) => reason,
         };
         let Mode::TrustedProxy(proxy) = &case.settings.mode else { return Err(reason) };
@@ -304,61 +308,69 @@ impl Gatekeeper {
         &self,
         case: &Case<'_>,
         device: Option<&VerifiedDevice>,
+        requested: &[Scope],
         shared: Result<Proof, Reason>,
         penalty: &mut Duration,
     ) -> Result<Proof, Refusal> {
+        let is_by_identity = matches!(&shared, Ok(proof) if proof.method == AuthMethod::Tailscale);
         let reason = match (shared, device) {
+            // A phone of the tailnet that was shown a setup code uses it up, so that who made it sees it come.
+            (Ok(proof), Some(device)) if is_by_identity && case.sent.bootstrap_token.is_some() => {
+                return Ok(self.by_setup_code(case, device, requested, penalty).await?.unwrap_or(proof));
+            }
             (Ok(proof), _) => return Ok(proof),
             (Err(reason), None) => return Err(case.refusal(&reason)),
             (Err(reason), Some(_)) => reason,
         };
-        let reason = match case.sent.bootstrap_token {
-            // No setup code is given out yet, so none fits.
-            Some(_) => {
-                let judged = self.guess(case, Target::BootstrapToken, penalty, || Err::<(), _>(Reason::BootstrapToken));
-                judged.err().unwrap_or(reason)
-            }
-            None => reason,
+        let Some(device) = device else { return Err(case.refusal(&reason)) };
+        let reason = match self.by_setup_code(case, device, requested, penalty).await? {
+            Ok(proof) => return Ok(proof),
+            Err(wrong) => wrong.unwrap_or(reason),
         };
-        let (Some(device), Some(token)) = (device, case.sent.as_device_token()) else {
-            return Err(case.refusal(&reason));
-        };
-        let fits = self.device_token_fits(device, case, &token).await?;
-        let verdict = self.guess(case, Target::DeviceToken, penalty, || match fits {
-            Fit::Fits => Ok(AuthMethod::DeviceToken),
-            Fit::TooNarrow => Err(Reason::DeviceTokenScope),
-            Fit::Wrong if case.sent.device_token.is_some() => Err(Reason::DeviceToken),
-            Fit::Wrong => Err(reason.clone()),
+        let Some(token) = case.sent.as_device_token() else { return Err(case.refusal(&reason)) };
+        let secret = pairing::secret(&case.settings);
+        let peer = case.attempt.peer;
+        let judged = self.pairing.judge_token(&device.id, case.role, &token, requested, peer, secret).await;
+        let judged = judged.map_err(pairing::unavailable)?;
+        let verdict = self.guess(case, Target::DeviceToken, penalty, || match judged {
+            TokenVerdict::Fits => Ok(Proof { device_token: Some(token), ..AuthMethod::DeviceToken.into() }),
+            TokenVerdict::TooNarrow => Err(Reason::DeviceTokenScope),
+            TokenVerdict::OtherNode => Err(Reason::DeviceTokenNode),
+            TokenVerdict::Wrong if case.sent.device_token.is_some() => Err(Reason::DeviceToken),
+            TokenVerdict::Wrong => Err(reason.clone()),
         });
         match verdict {
-            Ok(method) => {
+            Ok(proof) => {
                 if matches!(reason, Reason::Mismatch(_)) {
                     self.throttle.forgive(Target::SharedSecret, &case.sender, &case.settings.rate_limit);
                 }
-                Ok(method.into())
+                Ok(proof)
             }
             Err(reason) => Err(case.refusal(&reason)),
         }
     }
 
-    async fn device_token_fits(
+    /// The setup code, if one was presented: what is wrong with it, if anything.
+    async fn by_setup_code(
         &self,
-        device: &VerifiedDevice,
         case: &Case<'_>,
-        token: &Secret<String>,
-    ) -> Result<Fit, Refusal> {
-        let known = self.database.device_role(&device.id, case.role).await.map_err(|error| {
-            tracing::error!(%error, "the device records could not be read");
-            Refusal::unavailable("the gateway could not read its device records; see its log")
-        })?;
-        let Some(known) = known else { return Ok(Fit::Wrong) };
-        let same: bool = known.token_hash.as_bytes().ct_eq(fingerprint(token.expose()).as_bytes()).into();
-        if !same || known.revoked || !pairing::node_agrees(&known, case.attempt.peer) {
-            return Ok(Fit::Wrong);
+        device: &VerifiedDevice,
+        requested: &[Scope],
+        penalty: &mut Duration,
+    ) -> Result<Result<Proof, Option<Reason>>, Refusal> {
+        let Some(token) = case.sent.bootstrap_token else { return Ok(Err(None)) };
+        // Who is locked out does not get so far as to bind a code.
+        let limit = &case.settings.rate_limit;
+        if let Some(left) = self.throttle.locked_for(Target::BootstrapToken, &case.sender, limit, Instant::now()) {
+            return Ok(Err(Some(Reason::RateLimited(left))));
         }
-        let asked = case.attempt.params.scopes.iter().filter_map(|scope| Scope::parse(scope));
-        let covers = asked.into_iter().all(|scope| access::permits(&known.scopes, scope));
-        Ok(if covers { Fit::Fits } else { Fit::TooNarrow })
+        let token = Secret::new(token.to_owned());
+        let code = self.pairing.present_setup_token(&token, &device.id, case.role, requested).await;
+        let code = code.map_err(pairing::unavailable)?;
+        let judged = self.guess(case, Target::BootstrapToken, penalty, || code.ok_or(Reason::BootstrapToken));
+        Ok(judged
+            .map(|code| Proof { setup_code: Some(Box::new(code)), ..AuthMethod::BootstrapToken.into() })
+            .map_err(Some))
     }
 
     async fn with_device(
@@ -376,31 +388,14 @@ impl Gatekeeper {
         let is_operator_ui = kind::is_operator_ui(client) && case.role == Role::Operator;
         // Where everybody on this machine is let in there is nothing that a record could add.
         let is_unrecorded = case.is_own_backend(proof.method) || (is_operator_ui && proof.method == AuthMethod::None);
-        let issued = if is_unrecorded {
+        let paired = if is_unrecorded {
             None
         } else {
-            let request = pairing::Request {
-                device: &device,
-                client,
-                role: case.role,
-                scopes: &scopes,
-                peer: case.attempt.peer,
-                from_foreign_page: case.attempt.origin.is_some()
-                    && (!kind::is_page(client) || kind::is_copilot(client)),
-                rights: case.usable_rights(),
-            };
-            Some(self.pair(&request).await?)
+            Some(pairing::pair(&self.pairing, case, &proof, &device, &scopes).await?)
         };
         // The proxy asks its user again each time; a token would outlive what it knows of them.
-        let issued = issued.filter(|_| !(is_operator_ui && proof.method == AuthMethod::TrustedProxy));
-        Ok(Admission {
-            caller: caller(case, proof, scopes, Some(device.id)),
-            device_token: issued.map(|issued| (issued.token, issued.issued_at)),
-        })
-    }
-
-    async fn pair(&self, request: &pairing::Request<'_>) -> Result<IssuedToken, Refusal> {
-        pairing::pair(request, &self.database, &self.identity, now_ms()).await
+        let paired = paired.filter(|_| !(is_operator_ui && proof.method == AuthMethod::TrustedProxy));
+        Ok(Admission { caller: caller(case, proof, scopes, Some(device.id)), paired })
     }
 
     /// Judges the token of an HTTP request: whether it is the shared secret. A wrong one is a failed attempt like any
@@ -438,15 +433,6 @@ pub(super) enum Bearer {
     LockedOut,
 }
 
-/// What a device token turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    Fits,
-    /// Right, but not issued for all that is asked.
-    TooNarrow,
-    Wrong,
-}
-
 /// What the tailnet identity may do; `None` where identities do not count or there is none.
 pub(super) fn tailnet_rights(peer: &Peer, settings: &Settings) -> Option<Rights> {
     peer.whois().filter(|_| settings.allow_tailscale).map(|whois| tailnet::rights(whois, settings))
@@ -457,6 +443,14 @@ fn requested_role(params: &ConnectParams) -> Result<Role, Refusal> {
         None | Some("operator") => Ok(Role::Operator),
         Some("node") => Ok(Role::Node),
         Some(_) => Err(Refusal::plain("invalid role")),
+    }
+}
+
+/// Scopes are an operator's; those that a node asks for mean nothing.
+fn requested_scopes(params: &ConnectParams, role: Role) -> Vec<Scope> {
+    match role {
+        Role::Operator => params.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
+        Role::Node => Vec::new(),
     }
 }
 
@@ -521,7 +515,7 @@ fn caller(case: &Case<'_>, proof: Proof, scopes: Vec<Scope>, device_id: Option<S
     };
     let owner_by_secret =
         whois.is_none() && proof.method.is_shared_secret() && kind::is_page(&case.attempt.params.client);
-    let Proof { method, proxy_user } = proof;
+    let Proof { method, proxy_user, .. } = proof;
     let address = case.attempt.peer.address().ip().to_canonical();
     Caller { role: case.role, scopes, method, device_id, address, whois, proxy_user, owner_by_secret }
 }

@@ -1,141 +1,102 @@
-//! Which devices are known, and which become known without anybody's click.
-//!
-//! A device on this machine, or on a tailnet node with rights, is approved in the handshake itself. Any other has to
-//! wait for an approval.
+//! Asks `pairing` about a device, and words its "no" (protocol §3, "Pairing at connect").
 
 use serde_json::json;
 
-use super::Refusal;
+use super::caller::AuthMethod;
 use super::device::VerifiedDevice;
-use super::tailnet::Rights;
-use crate::net::Peer;
-use crate::protocol::handshake::ClientInfo;
-use crate::protocol::{Role, Scope, access};
-use crate::secret::{Secret, fingerprint};
-use crate::store::{Database, DeviceRole, GatewayIdentity, NewDevice};
-
-/// A device asking for a role.
-#[derive(Debug)]
-pub(super) struct Request<'a> {
-    pub device: &'a VerifiedDevice,
-    pub client: &'a ClientInfo,
-    pub role: Role,
-    pub scopes: &'a [Scope],
-    pub peer: &'a Peer,
-    /// A web page that is not a UI of ours is never approved silently.
-    pub from_foreign_page: bool,
-    /// Of the tailnet identity, if it has any.
-    pub rights: Option<&'a Rights>,
-}
-
-/// The token that stands for the device from now on.
-#[derive(Debug)]
-pub(super) struct IssuedToken {
-    pub token: Secret<String>,
-    pub issued_at: u64,
-}
+use super::gatekeeper::{Case, Proof};
+use super::reason::Reason;
+use super::settings::{Mode, Settings};
+use super::{Refusal, kind};
+use crate::pairing::{self, Denied, Page, Paired, Pairing, Request, Required};
+use crate::protocol::Scope;
+use crate::secret::Secret;
+use crate::store;
 
 /// Finds or makes the device's record.
 ///
 /// # Errors
 /// Pairing is required, or the record could not be stored.
 pub(super) async fn pair(
-    request: &Request<'_>,
-    database: &Database,
-    identity: &GatewayIdentity,
-    now: u64,
-) -> Result<IssuedToken, Refusal> {
-    let known = database.device_role(&request.device.id, request.role).await.map_err(unavailable)?;
-    if let Some(known) = known.as_ref().filter(|known| covers(known, request)) {
-        return Ok(issued(identity, known));
-    }
-    let Some(approved_via) = silent_approval(request, database).await? else {
-        return Err(required(request, known.as_ref()));
+    pairing: &Pairing,
+    case: &Case<'_>,
+    proof: &Proof,
+    device: &VerifiedDevice,
+    scopes: &[Scope],
+) -> Result<Paired, Refusal> {
+    let client = &case.attempt.params.client;
+    let request = Request {
+        device_id: &device.id,
+        public_key: &device.public_key,
+        client,
+        role: case.role,
+        scopes,
+        peer: case.attempt.peer,
+        page: match case.attempt.origin {
+            None => Page::None,
+            Some(origin) if !kind::is_page(client) || kind::is_copilot(client) => Page::Foreign(origin),
+            Some(_) => Page::Own,
+        },
+        proof: as_told(proof, &case.settings),
+        is_vouched_for: case.usable_rights().is_some(),
     };
-    let generation = known.as_ref().map_or(1, |known| known.generation + 1);
-    let token = identity.device_token(&request.device.id, request.role.as_str(), generation);
-    let role = DeviceRole {
-        device_id: request.device.id.clone(),
-        role: request.role,
-        scopes: request.scopes.to_vec(),
-        token_hash: fingerprint(token.expose()),
-        generation,
-        issued_at: now,
-        revoked: false,
-        tailnet_node: None,
-    };
-    database.approve_device(&record(request, approved_via), &role, now).await.map_err(unavailable)?;
-    tracing::info!(
-        device.id = %request.device.id, role = request.role.as_str(), approved_via,
-        peer.addr = %request.peer.address(), "device approved"
-    );
-    Ok(IssuedToken { token, issued_at: now })
+    pairing.admit(&request).await.map_err(|denied| match denied {
+        Denied::Required(required) => required_refusal(&required, &request),
+        Denied::Full => Refusal::unavailable("too many devices wait for an approval; try again in some minutes"),
+        Denied::TokenEnded => case.refusal(&Reason::DeviceToken),
+        Denied::Store(error) => unavailable(error),
+    })
 }
 
-fn covers(known: &DeviceRole, request: &Request<'_>) -> bool {
-    !known.revoked
-        && request.scopes.iter().all(|scope| access::permits(&known.scopes, *scope))
-        && node_agrees(known, request.peer)
-}
-
-/// A token that was issued to a tailnet node works from that node alone.
-pub(super) fn node_agrees(known: &DeviceRole, peer: &Peer) -> bool {
-    known.tailnet_node.as_deref().is_none_or(|node| peer.whois().is_some_and(|whois| whois.stable_id == node))
-}
-
-fn issued(identity: &GatewayIdentity, known: &DeviceRole) -> IssuedToken {
-    let token = identity.device_token(&known.device_id, known.role.as_str(), known.generation);
-    IssuedToken { token, issued_at: known.issued_at }
-}
-
-/// By whose word a device needs no approval, if there is one.
-async fn silent_approval(request: &Request<'_>, database: &Database) -> Result<Option<&'static str>, Refusal> {
-    let by_tailnet = request.rights.is_some_and(|rights| match request.role {
-        Role::Operator => !rights.operator.is_empty(),
-        Role::Node => rights.node,
-    });
-    if by_tailnet {
-        return Ok(Some("tailscale"));
+fn as_told<'a>(proof: &'a Proof, settings: &'a Settings) -> pairing::Proof<'a> {
+    if let Some(code) = &proof.setup_code {
+        return pairing::Proof::SetupCode(code);
     }
-    if !request.peer.is_loopback() || request.from_foreign_page {
-        return Ok(None);
-    }
-    // An operator's device that would also become a node gives up more than it has: that takes an approval.
-    let widens_to_node = request.role == Role::Node
-        && database.device_role(&request.device.id, Role::Operator).await.map_err(unavailable)?.is_some();
-    Ok((!widens_to_node).then_some("silent"))
-}
-
-fn record<'a>(request: &'a Request<'_>, approved_via: &'a str) -> NewDevice<'a> {
-    let client = request.client;
-    NewDevice {
-        device_id: &request.device.id,
-        public_key: &request.device.public_key,
-        display_name: client.display_name.as_deref(),
-        platform: &client.platform,
-        device_family: client.device_family.as_deref().unwrap_or_default(),
-        client_id: client.id.as_str(),
-        client_mode: client.mode.as_str(),
-        approved_via,
-        tailnet_node: request.peer.whois().map(|whois| whois.stable_id.as_str()),
+    match (&proof.device_token, proof.method, secret(settings)) {
+        (Some(token), ..) => pairing::Proof::DeviceToken(token),
+        (None, AuthMethod::Token | AuthMethod::Password, Some(secret)) => pairing::Proof::SharedSecret(secret),
+        (None, AuthMethod::None, _) => pairing::Proof::Nothing,
+        (None, ..) => pairing::Proof::Identity,
     }
 }
 
-fn required(request: &Request<'_>, known: Option<&DeviceRole>) -> Refusal {
-    let reason = match known {
-        None => "not-paired",
-        Some(known) if known.revoked => "role-upgrade",
-        Some(_) => "scope-upgrade",
-    };
-    Refusal::not_paired("PAIRING_REQUIRED", format!("pairing required: {reason}"))
-        .detail("reason", json!(reason))
-        .detail("deviceId", json!(request.device.id))
-        .detail("requestedRole", json!(request.role.as_str()))
-        .detail("requestedScopes", json!(request.scopes))
-        .detail("remediationHint", json!("connect from the gateway's own machine, or over its tailnet"))
+/// The shared secret, if there is one.
+pub(super) const fn secret(settings: &Settings) -> Option<&Secret<String>> {
+    match &settings.mode {
+        Mode::None => None,
+        Mode::Token(secret) | Mode::Password(secret) => Some(secret),
+        Mode::TrustedProxy(proxy) => proxy.password.as_ref(),
+    }
 }
 
-fn unavailable(error: crate::store::Error) -> Refusal {
+fn required_refusal(required: &Required, request: &Request<'_>) -> Refusal {
+    let reason = required.reason;
+    let message = format!("pairing required: {}", reason.requirement());
+    let mut refusal = Refusal::not_paired("PAIRING_REQUIRED", message)
+        .detail("reason", json!(reason.as_str()))
+        .detail("requestId", json!(required.request_id))
+        .detail("remediationHint", json!(reason.hint()));
+    if required.polls {
+        refusal = refusal
+            .detail("recommendedNextStep", json!("wait_then_retry"))
+            .detail("retryable", json!(true))
+            .detail("pauseReconnect", json!(false));
+    }
+    refusal =
+        refusal.detail("deviceId", json!(request.device_id)).detail("requestedRole", json!(request.role.as_str()));
+    if !request.scopes.is_empty() {
+        refusal = refusal.detail("requestedScopes", json!(request.scopes));
+    }
+    if !required.approved_roles.is_empty() {
+        refusal = refusal.detail("approvedRoles", json!(required.approved_roles));
+    }
+    if !required.approved_scopes.is_empty() {
+        refusal = refusal.detail("approvedScopes", json!(required.approved_scopes));
+    }
+    refusal.closing_with(format!(" (requestId: {})", required.request_id))
+}
+
+pub(super) fn unavailable(error: store::Error) -> Refusal {
     tracing::error!(%error, "the device records could not be used");
-    Refusal::unavailable("the gateway could not read its device records; see its log")
+    Refusal::unavailable("the gateway could not use its device records; see its log")
 }

@@ -12,8 +12,10 @@ pub(super) enum Reason {
     Mismatch(SharedSecret),
     BootstrapToken,
     DeviceToken,
-    /// The device token is right, but was not issued for all that is asker.
+    /// The device token is right, but was not issued for all that is asked.
     DeviceTokenScope,
+    /// The device token is right, but was issued on another tailnet node (`gateway.auth.bindTokens`).
+    DeviceTokenNode,
     RateLimited(Duration),
     /// The tailnet knows the caller, and the rule that left it without rights.
     TailnetRights(String),
@@ -64,7 +66,8 @@ impl Reason {
             Self::Mismatch(SharedSecret::Token) => ("AUTH_TOKEN_MISMATCH", CREDENTIALS),
             Self::Mismatch(SharedSecret::Password) => ("AUTH_PASSWORD_MISMATCH", CREDENTIALS),
             Self::BootstrapToken => ("AUTH_BOOTSTRAP_TOKEN_INVALID", REVIEW),
-            Self::DeviceToken => ("AUTH_DEVICE_TOKEN_MISMATCH", CREDENTIALS),
+            // That of a wrong token for both, so that clients let go of it; the message says which.
+            Self::DeviceToken | Self::DeviceTokenNode => ("AUTH_DEVICE_TOKEN_MISMATCH", CREDENTIALS),
             Self::DeviceTokenScope => ("AUTH_SCOPE_MISMATCH", REVIEW),
             Self::RateLimited(_) => ("AUTH_RATE_LIMITED", "wait_then_retry"),
             Self::ProxyHeader(_) => ("AUTH_IDENTITY_HEADER_REQUIRED", REVIEW),
@@ -84,6 +87,7 @@ impl Reason {
             Self::BootstrapToken => "bootstrap_token_invalid",
             Self::DeviceToken => "device_token_mismatch",
             Self::DeviceTokenScope => "scope_mismatch",
+            Self::DeviceTokenNode => "device_token_other_node",
             Self::RateLimited(_) => "rate_limited",
             Self::TailnetRights(_) => "tailscale_no_rights",
             Self::SecretNeeded => "gateway_auth_required",
@@ -111,6 +115,9 @@ impl Reason {
             Self::DeviceTokenScope => {
                 "unauthorized: device token scope mismatch (re-pair or approve scope upgrade)".to_owned()
             }
+            Self::DeviceTokenNode => "unauthorized: device token mismatch (it was issued on another tailnet node and \
+                                      works only there; gateway.auth.bindTokens)"
+                .to_owned(),
             Self::RateLimited(_) => "unauthorized: too many failed authentication attempts (retry later)".to_owned(),
             Self::TailnetRights(rule) => format!("unauthorized: {rule} (see GET /whoami)"),
             Self::ProxyAttribution => "unauthorized: proxy client attribution is required (configure \

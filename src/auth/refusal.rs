@@ -13,25 +13,27 @@ pub struct Refusal {
     shape: Box<ErrorShape>,
     /// `details.code`.
     code: &'static str,
+    /// Follows the message in the close frame.
+    close_suffix: String,
 }
 
 impl Refusal {
     #[must_use]
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         let shape = ErrorShape::invalid(message).with_details(json!({ "code": code }));
-        Self { shape: Box::new(shape), code }
+        Self { shape: Box::new(shape), code, close_suffix: String::new() }
     }
 
     /// Refused for what it is, not for what it showed: there are no details.
     #[must_use]
     pub fn plain(message: &'static str) -> Self {
-        Self { shape: Box::new(ErrorShape::invalid(message)), code: "INVALID_REQUEST" }
+        Self { shape: Box::new(ErrorShape::invalid(message)), code: "INVALID_REQUEST", close_suffix: String::new() }
     }
 
     #[must_use]
     pub fn not_paired(code: &'static str, message: impl Into<String>) -> Self {
         let shape = ErrorShape::new(ErrorCode::NotPaired, message).with_details(json!({ "code": code }));
-        Self { shape: Box::new(shape), code }
+        Self { shape: Box::new(shape), code, close_suffix: String::new() }
     }
 
     /// A failed or missing credential.
@@ -54,7 +56,11 @@ impl Refusal {
     /// The gateway itself could not decide.
     #[must_use]
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self { shape: Box::new(ErrorShape::unavailable(message, 1_000)), code: "UNAVAILABLE" }
+        Self {
+            shape: Box::new(ErrorShape::unavailable(message, 1_000)),
+            code: "UNAVAILABLE",
+            close_suffix: String::new(),
+        }
     }
 
     #[must_use]
@@ -63,6 +69,18 @@ impl Refusal {
             details.insert(key.to_owned(), value);
         }
         self
+    }
+
+    #[must_use]
+    pub fn closing_with(mut self, suffix: String) -> Self {
+        self.close_suffix = suffix;
+        self
+    }
+
+    /// The reason in the close frame: the message, and what clients that read nothing else need.
+    #[must_use]
+    pub fn close_reason(&self) -> String {
+        format!("{}{}", self.shape.message, self.close_suffix)
     }
 
     #[must_use]

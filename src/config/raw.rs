@@ -31,6 +31,7 @@ pub(super) struct Gateway {
     pub(super) trusted_proxies: Vec<String>,
     pub(super) allow_real_ip_fallback: bool,
     pub(super) tailscale: Tailscale,
+    pub(super) nodes: Nodes,
     pub(super) control_ui: ControlUi,
 }
 
@@ -68,11 +69,25 @@ pub(super) enum Bind {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
+pub(super) struct Nodes {
+    pub(super) pairing: NodesPairing,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct NodesPairing {
+    pub(super) auto_approve_local: Option<bool>,
+    pub(super) auto_approve_cidrs: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
 pub(super) struct Auth {
     pub(super) mode: Option<AuthMode>,
     pub(super) token: Option<Secret<String>>,
     pub(super) password: Option<Secret<String>>,
     pub(super) allow_tailscale: Option<bool>,
+    pub(super) bind_tokens: Option<bool>,
     pub(super) tailscale: AuthTailscale,
     pub(super) trusted_proxy: TrustedProxy,
     pub(super) rate_limit: RateLimit,

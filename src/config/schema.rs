@@ -108,6 +108,7 @@ const GATEWAY: &[Field] = &[
     key("allowRealIpFallback", Kind::Flag, "false")
         .live("Whether X-Real-IP counts where a trusted proxy sends no X-Forwarded-For."),
     key("tailscale", Kind::Table(TAILSCALE), "{ node: \"embedded\" }").live("The gateway's own place in a tailnet."),
+    key("nodes", Kind::Table(NODES), "{ pairing: {} }").live("The devices that serve the agent."),
     key("controlUi", Kind::Table(CONTROL_UI), "{ enabled: true }").live("The web page that the gateway serves."),
 ];
 
@@ -126,6 +127,8 @@ const AUTH: &[Field] = &[
     key("trustedProxy", Kind::Table(TRUSTED_PROXY), "{ userHeader: \"x-forwarded-user\" }")
         .live("Where a proxy has asked for a login: whose word counts, in mode \"trusted-proxy\"."),
     key("rateLimit", Kind::Table(RATE_LIMIT), "{ maxAttempts: 10 }").live("When wrong guesses lock their sender out."),
+    key("bindTokens", Kind::Flag, "true")
+        .restart("Whether a device token that was issued on a tailnet node works from that node alone."),
     key("tailscale", Kind::Table(AUTH_TAILSCALE), "{ require: \"login\" }")
         .live("What a tailnet identity has to have."),
 ];
@@ -149,6 +152,16 @@ const RATE_LIMIT: &[Field] = &[
     key("lockoutMs", Kind::Integer { least: 1_000, most: 86_400_000 }, "300000")
         .live("How long a lockout lasts, in milliseconds."),
     key("exemptLoopback", Kind::Flag, "true").live("Whether this machine is only slowed down, and never locked out."),
+];
+
+const NODES: &[Field] =
+    &[key("pairing", Kind::Table(NODES_PAIRING), "{ autoApproveLocal: true }").live("Which devices need no approval.")];
+
+const NODES_PAIRING: &[Field] = &[
+    key("autoApproveLocal", Kind::Flag, "true")
+        .restart("Whether a program of this machine is paired without anybody's approval."),
+    key("autoApproveCidrs", Kind::TextList, "[\"192.168.1.0/24\"]")
+        .restart("Networks from which a node that comes for the first time is paired without an approval."),
 ];
 
 const AUTH_TAILSCALE: &[Field] = &[

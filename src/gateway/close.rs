@@ -44,6 +44,8 @@ impl Close {
         }
     }
 
+    pub(super) const DEVICE_REMOVED: Self = Self { code: 4001, reason: "device removed" };
+
     pub(super) fn frame(self) -> CloseFrame {
         CloseFrame { code: CloseCode::from(self.code), reason: self.reason.into() }
     }

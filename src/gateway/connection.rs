@@ -289,7 +289,7 @@ impl Connection {
     fn start(&self, call: Call, mut handler: BoxFuture<'static, Answer>, place: OwnedSemaphorePermit) {
         match (&mut handler).now_or_never() {
             // Most handlers have their answer at hand: no task is made for them.
-            Some(Answer { frame, error, then: None }) => {
+            Some(Answer { frame, error, then: None, closing: None }) => {
                 call.ended(error.as_ref());
                 self.outbox.push_frame(frame);
             }
@@ -306,6 +306,7 @@ impl Connection {
         place: OwnedSemaphorePermit,
     ) {
         let outbox = Arc::clone(&self.outbox);
+        let bus = self.gateway.bus.clone();
         let stopped = self.gateway.shutdown.stopped();
         self.gateway.shutdown.spawn(async move {
             let work = async {
@@ -314,6 +315,9 @@ impl Connection {
                 // Before the frame: whoever wakes for it finds the place free.
                 drop(place);
                 outbox.push_frame(answer.frame);
+                if let Some(closing) = answer.closing {
+                    bus.close(&closing);
+                }
                 if let Some(then) = answer.then {
                     outbox.push_frame(then.await);
                 }

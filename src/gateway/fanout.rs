@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::close::Close;
 use super::outbox::Outbox;
 use crate::auth::Caller;
-use crate::bus::Subscriber;
+use crate::bus::{Closing, ClosingReason, Subscriber};
 use crate::protocol::event::Audience;
 use crate::protocol::{Event, Role};
 use crate::rpc::Subscriptions;
@@ -69,9 +70,29 @@ impl Subscriber for Fanout {
         let droppable = event.is_droppable();
         wanting.for_each(|receiver| receiver.outbox.push_event(&encoded, droppable));
     }
+
+    fn close(&self, closing: &Closing) {
+        let close = match closing.reason {
+            ClosingReason::DeviceRemoved => Close::DEVICE_REMOVED,
+        };
+        let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
+        for receiver in receivers.values().filter(|receiver| receiver.is_meant_by(closing)) {
+            receiver.outbox.close(close);
+        }
+    }
+
+    fn attends(&self, device_id: &str) -> bool {
+        let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
+        receivers.values().any(|receiver| receiver.caller.device_id() == Some(device_id))
+    }
 }
 
 impl Receiver {
+    fn is_meant_by(&self, closing: &Closing) -> bool {
+        self.caller.device_id() == Some(closing.device_id.as_str())
+            && closing.role.is_none_or(|role| role == self.caller.role())
+    }
+
     fn wants(&self, event: &Event, audience: &Audience) -> bool {
         let may = match (event.guard(), self.caller.role()) {
             (None, _) => true,

@@ -17,7 +17,9 @@ use crate::auth::{Admission, Attempt, Caller};
 use crate::clock::now_ms;
 use crate::net::guard::Guard;
 use crate::net::{Peer, Stream};
+use crate::pairing::Handed;
 use crate::protocol::access::{Scope, permits};
+use crate::protocol::devices::HandedToken;
 use crate::protocol::frame::{Inbound, Request, response};
 use crate::protocol::handshake::{
     Challenge, ClientInfo, ConnectParams, Features, GrantedAuth, HelloOk, Policy, ServerInfo, Snapshot,
@@ -114,7 +116,10 @@ async fn talk(
                 peer.login = peer.whois().and_then(|who| who.login()), client = params.client.id.as_str(),
                 code = refusal.code(), reason = %refusal.shape().message, "refused"
             );
-            return Err(refuse(socket, &request.id, refusal.shape(), None).await);
+            return Err(match refuse(socket, &request.id, refusal.shape(), None).await {
+                Failed::Close(_) => Failed::Close(policy(&refusal.close_reason())),
+                Failed::Gone => Failed::Gone,
+            });
         }
     };
     let hello = match hello(&admission, connection_id, gateway).await {
@@ -220,6 +225,15 @@ fn protocol_mismatch(params: &ConnectParams) -> ErrorShape {
     }))
 }
 
+fn handed(token: &Handed) -> HandedToken {
+    HandedToken {
+        device_token: token.token.expose().clone(),
+        role: token.role,
+        scopes: token.scopes.clone(),
+        issued_at_ms: token.issued_at,
+    }
+}
+
 async fn hello(admission: &Admission, connection_id: &str, gateway: &Gateway) -> Result<HelloOk, ErrorShape> {
     let caller = &admission.caller;
     let is_admin = permits(caller.scopes(), Scope::Admin);
@@ -248,8 +262,9 @@ async fn hello(admission: &Admission, connection_id: &str, gateway: &Gateway) ->
             method: caller.method().as_str(),
             role: caller.role(),
             scopes: caller.scopes().to_vec(),
-            device_token: admission.device_token.as_ref().map(|(token, _)| token.expose().clone()),
-            issued_at_ms: admission.device_token.as_ref().map(|(_, issued_at)| *issued_at),
+            device_token: admission.paired.as_ref().map(|paired| paired.token.token.expose().clone()),
+            issued_at_ms: admission.paired.as_ref().map(|paired| paired.token.issued_at),
+            device_tokens: admission.paired.iter().flat_map(|paired| &paired.others).map(handed).collect(),
         },
         policy: Policy {
             max_payload: MAX_PAYLOAD,

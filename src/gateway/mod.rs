@@ -26,6 +26,7 @@ use crate::approvals::Approvers;
 use crate::auth::Gatekeeper;
 use crate::bus::Bus;
 use crate::net::AddressLimit;
+use crate::pairing::Pairing;
 use crate::protocol::handshake::SessionDefaults;
 use crate::rpc::{Presence, System, Table};
 use crate::shutdown::Shutdown;
@@ -33,6 +34,7 @@ use crate::shutdown::Shutdown;
 /// What connections share. Made once by `app`.
 pub struct Gateway {
     pub gatekeeper: Gatekeeper,
+    pub pairing: Pairing,
     pub table: Table,
     pub fanout: Arc<Fanout>,
     pub bus: Bus,

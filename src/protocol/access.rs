@@ -19,6 +19,11 @@ impl Role {
             Self::Node => "node",
         }
     }
+
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Operator, Self::Node].into_iter().find(|role| role.as_str() == name)
+    }
 }
 
 /// The closed set of operator scopes.

@@ -37,6 +37,7 @@ pub fn methods() -> impl Iterator<Item = &'static Facts> {
         super::chat::METHODS,
         super::config::METHODS,
         super::cron::METHODS,
+        super::devices::METHODS,
         super::logs::METHODS,
         super::models::METHODS,
         super::nodes::METHODS,

@@ -8,6 +8,7 @@ use super::approvals;
 use super::chat::{ChatEvent, ChatState};
 use super::config;
 use super::cron::CronEvent;
+use super::devices;
 use super::handshake::StateVersion;
 use super::presence::PresenceEntry;
 use super::sessions;
@@ -19,6 +20,10 @@ use super::wake::Heartbeat;
 #[derive(Debug, Clone)]
 pub enum Event {
     Tick { ts: u64 },
+    DevicePairRequested(Box<devices::PendingDevice>),
+    DevicePairResolved(Box<devices::Resolved>),
+    DevicePairChanged,
+    DevicePairSetupCompleted(Box<devices::SetupCompletion>),
     Presence(Vec<PresenceEntry>, StateVersion),
     Health(Box<HealthReply>, StateVersion),
     Shutdown { reason: &'static str },
@@ -51,9 +56,13 @@ pub enum Audience {
 
 impl Event {
     /// The names in `hello-ok`.
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: &[&'static str] = &[
         "connect.challenge",
         "tick",
+        "device.pair.requested",
+        "device.pair.resolved",
+        "device.pair.changed",
+        "device.pair.setup.completed",
         "presence",
         "health",
         "shutdown",
@@ -74,6 +83,10 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Tick { .. } => "tick",
+            Self::DevicePairRequested(_) => "device.pair.requested",
+            Self::DevicePairResolved(_) => "device.pair.resolved",
+            Self::DevicePairChanged => "device.pair.changed",
+            Self::DevicePairSetupCompleted(_) => "device.pair.setup.completed",
             Self::Presence(..) => "presence",
             Self::Health(..) => "health",
             Self::Shutdown { .. } => "shutdown",
@@ -95,6 +108,10 @@ impl Event {
     #[must_use]
     pub const fn guard(&self) -> Option<Scope> {
         match self {
+            Self::DevicePairRequested(_)
+            | Self::DevicePairResolved(_)
+            | Self::DevicePairChanged
+            | Self::DevicePairSetupCompleted(_) => Some(Scope::Pairing),
             Self::Tick { .. } | Self::Health(..) | Self::Shutdown { .. } | Self::Heartbeat(_) => None,
             Self::Presence(..)
             | Self::Chat(_)
@@ -124,6 +141,11 @@ impl Event {
     #[must_use]
     pub fn is_droppable(&self) -> bool {
         match self {
+            // The list says it all again.
+            Self::DevicePairRequested(_)
+            | Self::DevicePairResolved(_)
+            | Self::DevicePairChanged
+            | Self::DevicePairSetupCompleted(_) => true,
             Self::Tick { .. } | Self::Presence(..) | Self::Health(..) | Self::Agent(_) | Self::Heartbeat(_) => true,
             Self::Chat(event) => matches!(event.state, ChatState::Delta { .. } | ChatState::Status { .. }),
             Self::Shutdown { .. }
@@ -144,6 +166,10 @@ impl Event {
     /// If a payload does not serialise, which is our fault.
     pub fn encode(&self) -> Result<EncodedEvent, serde_json::Error> {
         let (payload, state_version) = match self {
+            Self::DevicePairRequested(pending) => (to_json(pending)?, None),
+            Self::DevicePairResolved(resolved) => (to_json(resolved)?, None),
+            Self::DevicePairChanged => ("{}".to_owned(), None),
+            Self::DevicePairSetupCompleted(completion) => (to_json(completion)?, None),
             Self::Tick { ts } => (to_json(&serde_json::json!({ "ts": ts }))?, None),
             Self::Presence(presence, version) => {
                 (to_json(&serde_json::json!({ "presence": presence }))?, Some(version))

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::access::{Role, Scope};
+use super::devices::HandedToken;
 use super::presence::PresenceEntry;
 use super::system::HealthReply;
 use super::{MINIMUM_PROBE_VERSION, PROTOCOL_VERSION};
@@ -260,6 +261,9 @@ pub struct GrantedAuth {
     pub device_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued_at_ms: Option<u64>,
+    /// Of the other roles that a setup code gave.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub device_tokens: Vec<HandedToken>,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]

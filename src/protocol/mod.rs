@@ -12,6 +12,7 @@ pub mod channels;
 pub mod chat;
 pub mod config;
 pub mod cron;
+pub mod devices;
 pub mod error;
 pub mod event;
 pub mod frame;

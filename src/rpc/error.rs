@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::protocol::{ErrorCode, ErrorShape};
-use crate::{agent, approvals, automation, config, sessions, store};
+use crate::{agent, approvals, automation, config, pairing, sessions, store};
 
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -91,6 +91,31 @@ pub(super) fn missing(method: &str, field: &str) -> ErrorShape {
 impl From<sessions::KeyError> for ErrorShape {
     fn from(error: sessions::KeyError) -> Self {
         Self::invalid(error.to_string())
+    }
+}
+
+impl From<pairing::Error> for ErrorShape {
+    fn from(error: pairing::Error) -> Self {
+        match error {
+            pairing::Error::Store(error) => error.into(),
+            pairing::Error::TooManySetupCodes => Self::unavailable(error.to_string(), 60_000),
+            pairing::Error::UnknownRequest
+            | pairing::Error::UnknownDevice
+            | pairing::Error::PairingDenied(_)
+            | pairing::Error::TokenDenied(_)
+            | pairing::Error::MissingScope(_)
+            | pairing::Error::LabelRequired => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<pairing::AddressError> for ErrorShape {
+    fn from(error: pairing::AddressError) -> Self {
+        match error {
+            // As the real gateway has it, which throws there.
+            pairing::AddressError::JoinNeedsTls => Self::new(ErrorCode::Unavailable, format!("Error: {error}")),
+            _ => Self::invalid(error.to_string()),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod channels;
 mod chat;
 mod config;
 mod cron;
+mod devices;
 mod error;
 mod logs;
 mod machine;
@@ -27,6 +28,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+pub use devices::Doors;
 pub use presence::Presence;
 pub use system::{System, TailnetView};
 pub use table::{Answer, Dispatch, Table};
@@ -37,6 +39,7 @@ use crate::auth::Caller;
 use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
 use crate::config::{Configuration, Paths};
+use crate::pairing::Pairing;
 use serde_json::json;
 
 use crate::protocol::access::{Access, Scope, permits};
@@ -128,6 +131,8 @@ pub struct Services {
     pub sessions: Sessions,
     pub system: System,
     pub presence: Presence,
+    pub pairing: Pairing,
+    pub doors: Doors,
     pub heartbeats: Heartbeats,
     pub cron: Cron,
     pub approvals: Approvals,
@@ -147,6 +152,7 @@ impl Services {
         system::register(&mut table, &self.system, &self.identity);
         presence::register(&mut table, &self.presence);
         config::register(&mut table, &self.configuration);
+        devices::register(&mut table, &self.pairing, self.doors);
         channels::register(&mut table);
         let chat = chat::Chat { agent: self.agent.clone(), sessions: self.sessions };
         agents::register(&mut table, &chat);

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::budget::WriteBudgets;
 use super::{Context, UNKNOWN_METHOD_ACCESS};
+use crate::bus::Closing;
 use crate::protocol::frame::{Request, decode, response};
 use crate::protocol::{Access, ErrorShape, Method, Role};
 
@@ -18,6 +19,8 @@ pub struct Answer {
     pub frame: String,
     pub error: Option<ErrorShape>,
     pub then: Option<BoxFuture<'static, String>>,
+    /// Connections that end by what was done: perhaps the caller's own, so only once it has its answer.
+    pub closing: Option<Closing>,
 }
 
 /// What came of handing a request to the table.
@@ -108,6 +111,35 @@ impl Table {
         });
     }
 
+    /// Serves a method that ends connections by what it does.
+    ///
+    /// # Panics
+    /// As [`Table::on`].
+    pub fn on_closing<M, S, H, F>(&mut self, _method: M, service: &S, handler: H)
+    where
+        M: Method,
+        S: Clone + Send + Sync + 'static,
+        H: Fn(S, Context, M::Params) -> F + Copy + Send + Sync + 'static,
+        F: Future<Output = Result<(M::Reply, Closing), ErrorShape>> + Send + 'static,
+    {
+        let service = service.clone();
+        self.insert::<M>(move |context, id, params| {
+            let service = service.clone();
+            async move {
+                let result = match decode::<M::Params>(M::NAME, params.as_deref()) {
+                    Ok(params) => handler(service, context, params).await,
+                    Err(error) => Err(error),
+                };
+                let (result, closing) = match result {
+                    Ok((reply, closing)) => (Ok(reply), Some(closing)),
+                    Err(error) => (Err(error), None),
+                };
+                Answer { closing, ..answer(&id, result) }
+            }
+            .boxed()
+        });
+    }
+
     fn insert<M: Method>(
         &mut self,
         handler: impl Fn(Context, Box<RawValue>, Option<Box<RawValue>>) -> BoxFuture<'static, Answer>
@@ -174,7 +206,7 @@ pub struct TwoReplies<A, B> {
 }
 
 fn answer<T: Serialize>(id: &RawValue, result: Result<T, ErrorShape>) -> Answer {
-    Answer { frame: response(id, result.as_ref()), error: result.err(), then: None }
+    Answer { frame: response(id, result.as_ref()), error: result.err(), then: None, closing: None }
 }
 
 enum Verdict {

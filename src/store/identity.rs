@@ -50,9 +50,25 @@ impl GatewayIdentity {
     /// token again although only its hash is stored; a new generation is a new token.
     #[must_use]
     pub fn device_token(&self, device_id: &str, role: &str, generation: u64) -> Secret<String> {
+        self.derive(&format!("tailclaw device token|{device_id}|{role}|{generation}"))
+    }
+
+    /// The token of a setup code; derived for the same reason.
+    #[must_use]
+    pub fn setup_token(&self, setup_id: &str) -> Secret<String> {
+        self.derive(&format!("tailclaw setup code|{setup_id}"))
+    }
+
+    /// By which a shared secret is known again without being stored. Keyed: who reads the database cannot try guesses.
+    #[must_use]
+    pub fn mark_of_secret(&self, secret: &Secret<String>) -> String {
+        self.derive(&Zeroizing::new(format!("tailclaw shared secret|{}", secret.expose()))).expose().clone()
+    }
+
+    fn derive(&self, text: &str) -> Secret<String> {
         let key = Zeroizing::new(self.0.to_bytes());
         let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key.as_ref()).expect("HMAC takes a key of any length");
-        mac.update(format!("tailclaw device token|{device_id}|{role}|{generation}").as_bytes());
+        mac.update(text.as_bytes());
         Secret::new(URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
     }
 }

@@ -27,7 +27,7 @@ pub use conversations::{
     StoredRun, StoredSession, UsageFilter, UsageSum,
 };
 pub use cron::{BegunRun, StoredJob};
-pub use devices::{DeviceRecord, DeviceRole, NewDevice};
+pub use devices::{Device, DeviceRecord, DeviceRole, DeviceState, Presented, SetupRecord, Sighting, Waiting};
 pub use files::{create_private_file, create_private_folder, lock_folder, write_private_file};
 pub use identity::GatewayIdentity;
 pub use settings::{MAX_PREFERENCES, PreferenceChange};

@@ -7,6 +7,7 @@
 mod access;
 mod agent;
 mod listen;
+mod pairing;
 mod tailnet;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use super::raw::{GatewayMode, Raw, ReloadMode as RawReloadMode};
 use super::{ConfigError, Document, Environment, Paths, check, issue, secrets, token};
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
-use crate::{agent as agent_module, auth, net, tailnet as tailnet_module};
+use crate::{agent as agent_module, auth, net, pairing as pairing_module, tailnet as tailnet_module};
 
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub struct Resolved {
     pub paths: Paths,
     pub bind: net::bind::Settings,
     pub auth: auth::Settings,
+    pub pairing: pairing_module::Settings,
     /// `None`: no node of a tailnet.
     pub tailnet: Option<tailnet_module::Settings>,
     pub agent: agent_module::Settings,
@@ -77,6 +79,7 @@ pub struct Draft {
     pub paths: Paths,
     pub bind: net::bind::Settings,
     pub access: AccessDraft,
+    pub pairing: pairing_module::Settings,
     pub tailnet: Option<tailnet_module::Settings>,
     pub agent: agent_module::Settings,
     pub control_ui_enabled: bool,
@@ -121,6 +124,7 @@ impl Draft {
             paths: self.paths,
             bind: self.bind,
             auth,
+            pairing: self.pairing,
             tailnet: self.tailnet,
             agent: self.agent,
             control_ui_enabled: self.control_ui_enabled,
@@ -162,6 +166,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
     let tailnet = tailnet::resolve(&raw.gateway, layers, &paths, &mut issues);
     let bind = listen::resolve(&raw.gateway, tailnet.as_ref(), layers, &mut issues);
     let access = access::resolve(&raw.gateway, &bind, tailnet.is_some(), layers, &mut issues);
+    let pairing = pairing::resolve(&raw.gateway, &mut issues);
     let agent = agent::resolve(&raw, environment, &mut issues);
     if !issues.is_empty() {
         return Err(ConfigError { issues });
@@ -170,6 +175,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
         paths,
         bind,
         access,
+        pairing,
         tailnet,
         agent,
         control_ui_enabled: raw.gateway.control_ui.enabled.unwrap_or(true),

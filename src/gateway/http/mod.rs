@@ -5,6 +5,7 @@
 //! never come here: `upgrade` takes them before.
 
 mod answer;
+mod join;
 mod page;
 mod probes;
 pub(super) mod proxy;
@@ -28,6 +29,7 @@ pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
         .route("/readyz", get(probes::ready).fallback(answer::only_read))
         .route("/startup", get(probes::started).fallback(answer::only_read))
         .route("/startupz", get(probes::started).fallback(answer::only_read))
+        .merge(join::routes())
         .fallback(page::serve)
         .layer(from_fn(proxy::refuse_unknown))
         // Whether the program lives, and who somebody is, may be asked through anything.
