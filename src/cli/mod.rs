@@ -11,6 +11,7 @@ mod config;
 mod connect;
 mod context;
 mod cron;
+mod devices;
 mod failure;
 mod force;
 mod gateway;
@@ -19,6 +20,7 @@ mod health;
 mod logs;
 mod output;
 mod probe;
+mod qr;
 mod report;
 mod run;
 mod sessions;
@@ -65,6 +67,10 @@ enum Verb {
     Sessions(sessions::SessionsArgs),
     /// Show the gateway's log
     Logs(logs::LogsArgs),
+    /// Approve devices, and manage what they hold
+    Devices(devices::DevicesArgs),
+    /// Show a QR code that sets a phone up
+    Qr(qr::QrArgs),
     /// Read, change and check the configuration
     Config(config::ConfigArgs),
     /// Keep jobs that the agent does at certain times, and run them
@@ -101,6 +107,8 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Agent(args) => agent::main(&args, context).await,
         Verb::Sessions(args) => sessions::main(args, context).await,
         Verb::Logs(args) => logs::main(&args, context).await,
+        Verb::Devices(args) => devices::main(args, context).await,
+        Verb::Qr(args) => qr::main(&args, context).await,
         Verb::Config(args) => config::main(args, context),
         Verb::Cron(args) => cron::main(args, context).await,
         Verb::System(args) => system::main(args, context).await,
@@ -140,6 +148,16 @@ mod tests {
             "tailclaw logs --follow --limit 5 --json",
             "tailclaw config set gateway.port 1",
             "tailclaw config file",
+            "tailclaw devices list --json --timeout 5 --token t",
+            "tailclaw devices approve --latest",
+            "tailclaw devices approve r1 --url ws://h --password p",
+            "tailclaw devices reject r1",
+            "tailclaw devices remove d1",
+            "tailclaw devices rename --device d1 --name Laptop",
+            "tailclaw devices rotate --device d1 --role operator --scope operator.read --scope operator.write",
+            "tailclaw devices rotate --device d1 --role node --no-scopes",
+            "tailclaw devices revoke --device d1 --role operator",
+            "tailclaw qr --limited --public-url wss://h --setup-code-only --no-ascii",
             "tailclaw cron list --all --json",
             "tailclaw cron add --name n --cron 0 --tz UTC --message m --session isolated --no-deliver",
             "tailclaw cron edit id --every 1h --disable",

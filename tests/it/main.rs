@@ -17,5 +17,6 @@ mod http;
 mod identity;
 mod matrix;
 mod openclaw_cli;
+mod pairing;
 mod sessions;
 mod system;
