@@ -23,6 +23,19 @@ test("a browser that is not paired is told where it would be", () => {
   assert.equal(pairing.ask, null);
 });
 
+test("a browser that waits shows its request and the command that approves it", () => {
+  const waiting = refused("PAIRING_REQUIRED", { reason: "not-paired", requestId: "0bc76fe6-bd12" });
+  assert.match(waiting.sentence, /request 0bc76fe6-bd12/);
+  assert.equal(waiting.command, "tailclaw devices approve 0bc76fe6-bd12");
+  assert.deepEqual(waiting.waitsFor, { requestId: "0bc76fe6-bd12" });
+});
+
+test("no command is made of an id that is none", () => {
+  const hostile = refused("PAIRING_REQUIRED", { reason: "not-paired", requestId: "x; rm -rf /" });
+  assert.equal(hostile.command, undefined);
+  assert.equal(hostile.waitsFor, undefined);
+});
+
 test("an unknown refusal passes the gateway's own words on", () => {
   assert.match(refusalOf({ message: "because", details: undefined }, false).sentence, /because/);
 });

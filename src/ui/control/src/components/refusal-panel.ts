@@ -27,10 +27,11 @@ class RefusalPanel extends LightElement {
     const reason = whoami?.login || whoami?.tags.length ? whoami.reason : undefined;
     return html`
       <section class="refusal" data-testid="refusal" data-code=${refusal.code}>
-        <h2>${refusal.ask ? "Sign in" : "Not connected"}</h2>
+        <h2>${refusal.ask ? "Sign in" : refusal.waitsFor ? "Waiting for approval" : "Not connected"}</h2>
         <p role="alert">${refusal.sentence}</p>
         ${reason ? html`<p class="reason">The gateway adds: ${reason}</p>` : nothing}
         ${refusal.command ? html`<pre class="command"><code>${refusal.command}</code></pre>` : nothing}
+        ${refusal.waitsFor ? html`<p class="hint">This page asks again by itself.</p>` : nothing}
         ${refusal.ask ? this.#form(refusal, busy) : this.#tryAgain(busy)}
       </section>
     `;

@@ -28,6 +28,8 @@ const HANDSHAKE_TIMEOUT_MS = 15_000;
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
 const DEFAULT_TICK_MS = 30_000;
+/** How often a browser that waits for its approval asks; each time also keeps its request alive. */
+const APPROVAL_POLL_MS = 3_000;
 const GIVE_UP_CODE = 4008;
 
 /** The one socket to the gateway: who we say we are, what became of it, and when to try again. */
@@ -173,6 +175,12 @@ export class Connection {
       this.#decided = { retry: true, reconnectDelayMs: 0 };
       return close;
     }
+    const refusal = refusalOf(error, plan.auth !== undefined);
+    if (refusal.waitsFor) {
+      this.state.set({ kind: "refused", refusal });
+      this.#decided = { retry: true, reconnectDelayMs: APPROVAL_POLL_MS };
+      return close;
+    }
     if (!isFinal(error)) {
       const delay = error.retryAfterMs ?? this.#backoff.next();
       this.#waitFor(delay, error.message);
@@ -180,7 +188,6 @@ export class Connection {
       return close;
     }
     if (code === "AUTH_TOKEN_MISMATCH" || code === "AUTH_PASSWORD_MISMATCH") this.#forgetSecret();
-    const refusal = refusalOf(error, plan.auth !== undefined);
     this.state.set({ kind: "refused", refusal });
     this.#decided = { retry: false };
     return { ...close, stop: true };

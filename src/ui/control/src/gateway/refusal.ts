@@ -10,6 +10,8 @@ export interface Refusal {
   ask: "token" | "password" | null;
   /** A command a person can run on the gateway's machine. */
   command?: string;
+  /** What is being waited for: the connection asks again by itself. */
+  waitsFor?: { requestId: string };
 }
 
 export interface RefusedConnect {
@@ -91,8 +93,18 @@ function pairingNeeded(code: string, details: Record<string, unknown>): Refusal 
   const wants =
     details.reason === "scope-upgrade" || details.reason === "role-upgrade"
       ? "This browser asks for more rights than it was given."
-      : "This browser is new to the gateway.";
-  return tell(code, `${wants} Open the page on the gateway's own machine, or over its tailnet.`);
+      : details.reason === "metadata-upgrade"
+        ? "This browser says that it is another one than was approved."
+        : "This browser is new to the gateway.";
+  const requestId = text(details.requestId);
+  // The id becomes part of a command that a person runs: nothing else may.
+  if (!requestId || !/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/.test(requestId)) {
+    return tell(code, `${wants} Open the page on the gateway's own machine, or over its tailnet.`);
+  }
+  return tell(code, `${wants} It waits until somebody approves it, as request ${requestId}. Run on the gateway's machine:`, {
+    command: `tailclaw devices approve ${requestId}`,
+    waitsFor: { requestId },
+  });
 }
 
 function wait(retryAfterMs: number | undefined): string {
