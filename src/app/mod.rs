@@ -132,15 +132,21 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         Agent::new(resolved.agent.clone(), database.clone(), sessions.clone(), bus.clone(), shutdown.clone(), runs)
             .map_err(|error| anyhow!(error))?;
     let connections = Arc::new(AtomicUsize::new(0));
+    let configuration = Configuration::new(resolved.clone());
     let (tailnet_view, tailnet) = watch::channel(None);
     let heartbeats = Heartbeats::open(agent.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let cron = Cron::open(agent.clone(), heartbeats.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvals = Approvals::open(database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvers = approvals.approvers().clone();
-    let system =
-        System::new(agent.clone(), sessions.clone(), heartbeats.clone(), tailnet.clone(), Arc::clone(&connections));
+    let system = System::new(
+        agent.clone(),
+        sessions.clone(),
+        heartbeats.clone(),
+        configuration.clone(),
+        tailnet.clone(),
+        Arc::clone(&connections),
+    );
     let presence = Presence::new(own_presence(addresses));
-    let configuration = Configuration::new(resolved.clone());
     let pairing = Pairing::new(resolved.pairing.clone(), database.clone(), Arc::clone(&identity), bus.clone());
     shutdown.spawn(pairing.clone().keep_sightings(shutdown.clone()));
     let services = Services {

@@ -17,6 +17,7 @@ use crate::protocol::config::Changed;
 use crate::shutdown::Shutdown;
 
 const INTERVAL: Duration = Duration::from_millis(500);
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// What a new configuration reaches while the gateway runs.
 pub(super) struct Parts {
@@ -36,6 +37,20 @@ impl Apply for Parts {
         if old.log_level != new.log_level {
             self.level.set(&new.log_level).map_err(|error| error.to_string())?;
         }
+        let Some(gateway) = self.gateway.upgrade() else { return Ok(()) };
+        gateway.gatekeeper.apply(new.auth.clone());
+        let (old, new) = (old.auth.clone(), new.auth.clone());
+        gateway.shutdown.clone().spawn(async move {
+            // Whoever changed it may have come in by the old secret, and is owed an answer first.
+            tokio::time::sleep(FAREWELL).await;
+            let ended = gateway.fanout.end_after_change(&old, &new);
+            if ended > 0 {
+                tracing::warn!(
+                    connections = ended,
+                    "authentication has changed: who came in by the old one was put out"
+                );
+            }
+        });
         Ok(())
     }
 

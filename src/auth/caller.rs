@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::settings::Settings;
 use crate::net::WhoIs;
 use crate::protocol::users::Profile;
 use crate::protocol::{Role, Scope, access};
@@ -52,6 +53,21 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whether what let it in would do so again: a connection does not outlive the secret or the mode that it came in
+    /// by. A device token stands for itself.
+    #[must_use]
+    pub fn outlives(&self, old: &Settings, new: &Settings) -> bool {
+        match self.method {
+            AuthMethod::None | AuthMethod::Token | AuthMethod::Password | AuthMethod::TrustedProxy => {
+                old.mode == new.mode
+            }
+            AuthMethod::Tailscale => {
+                new.allow_tailscale && old.require == new.require && old.capability == new.capability
+            }
+            AuthMethod::DeviceToken | AuthMethod::BootstrapToken => true,
+        }
+    }
+
     #[must_use]
     pub const fn role(&self) -> Role {
         self.role

@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -42,6 +43,8 @@ struct Inner {
     key: [u8; 32],
     state: Mutex<State>,
     applier: OnceLock<Box<dyn Apply>>,
+    /// Beside the lock, which may be held for as long as a program with secrets takes.
+    is_live: AtomicBool,
 }
 
 struct State {
@@ -127,8 +130,10 @@ impl Configuration {
         let mut key = [0_u8; 32];
         getrandom::fill(&mut key).expect("the operating system provides randomness");
         let paths = running.paths.clone();
+        let is_live = AtomicBool::new(running.reload == ReloadMode::Hybrid);
         let state = State { running, applied: None, seen: None, waiting: Vec::new() };
-        let configuration = Self(Arc::new(Inner { paths, key, state: Mutex::new(state), applier: OnceLock::new() }));
+        let configuration =
+            Self(Arc::new(Inner { paths, key, state: Mutex::new(state), applier: OnceLock::new(), is_live }));
         // The start has read the same file a moment ago; if it has changed since, the reload will see that.
         if let Ok(document) = Document::read(&configuration.0.paths.config_file) {
             let mut state = configuration.state();
@@ -152,7 +157,7 @@ impl Configuration {
     /// Whether changes count while the gateway runs.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.state().running.reload == ReloadMode::Hybrid
+        self.0.is_live.load(Ordering::Relaxed)
     }
 
     /// The files that the configuration lies in: itself and what it includes.
@@ -341,6 +346,7 @@ impl Configuration {
         let changed = merge::changed_paths(old, &draft.basis.layers.value);
         let (live, waiting): (Vec<String>, Vec<String>) =
             changed.into_iter().partition(|path| describe::reload_at(path) == ReloadKind::Hot);
+        self.0.is_live.store(draft.reload == ReloadMode::Hybrid, Ordering::Relaxed);
         if draft.reload == ReloadMode::Off {
             state.waiting = live.into_iter().chain(waiting).collect();
             state.running.reload = ReloadMode::Off;

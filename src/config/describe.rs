@@ -321,6 +321,6 @@ mod tests {
         assert_eq!(reload_at("gateway"), ReloadKind::Restart);
         assert_eq!(reload_at("gateway.port"), ReloadKind::Restart);
         assert_eq!(reload_at("gateway.auth.token"), ReloadKind::Hot);
-        assert_eq!(reload_at("models.providers.x.models"), ReloadKind::Hot);
+        assert_eq!(reload_at("secrets.providers.x.args"), ReloadKind::Hot);
     }
 }

@@ -176,7 +176,8 @@ impl Document {
     pub fn changed_to(&self, content: &Value) -> Result<Self, ConfigError> {
         let value = graft(&self.value, self.value(), content);
         let expanded = include::expand(&self.path, value.clone())?;
-        if expanded.value != *content {
+        // The content may bring includes of its own.
+        if expanded.value != include::expand(&self.path, content.clone())?.value {
             let places: Vec<&str> =
                 self.expanded.places.iter().map(|place| if place.is_empty() { "<root>" } else { place }).collect();
             let fix = format!("edit the included file, or remove $include at {} first", places.join(", "));

@@ -199,22 +199,22 @@ const LOGGING: &[Field] =
         .live("The least important lines that are still written.")];
 
 const MODELS: &[Field] = &[key("providers", Kind::Named(PROVIDER), "{ ollama: {} }")
-    .live("Providers by the name that model references begin with.")];
+    .restart("Providers by the name that model references begin with.")];
 
 const PROVIDER: &[Field] = &[
-    key("baseUrl", Kind::Text, "\"https://models.example.com/v1\"").live("Where the provider's API is."),
-    key("apiKey", Kind::Secret, "\"${MODELS_API_KEY}\"").live("The key that the provider asks for."),
+    key("baseUrl", Kind::Text, "\"https://models.example.com/v1\"").restart("Where the provider's API is."),
+    key("apiKey", Kind::Secret, "\"${MODELS_API_KEY}\"").restart("The key that the provider asks for."),
     key("api", Kind::Choice(&["openai-completions", "anthropic-messages", "ollama"]), "\"openai-completions\"")
-        .live("How the provider is spoken to."),
+        .restart("How the provider is spoken to."),
     key("models", Kind::Rows(MODEL), "[{ id: \"model-id\" }]")
-        .live("The provider's models; the first is used where none is chosen."),
+        .restart("The provider's models; the first is used where none is chosen."),
 ];
 
 const MODEL: &[Field] = &[
-    key("id", Kind::Text, "\"model-id\"").live("The provider's name for the model."),
-    key("name", Kind::Text, "\"A name to show\"").live("The name that people see."),
+    key("id", Kind::Text, "\"model-id\"").restart("The provider's name for the model."),
+    key("name", Kind::Text, "\"A name to show\"").restart("The name that people see."),
     key("contextWindow", Kind::Integer { least: 1, most: i64::MAX }, "200000")
-        .live("How many tokens the model takes in at once."),
+        .restart("How many tokens the model takes in at once."),
 ];
 
 const SECRETS: &[Field] = &[key("providers", Kind::Named(SECRET_PROVIDER), "{ vault: { source: \"env\" } }")
@@ -241,15 +241,15 @@ const SECRET_PROVIDER: &[Field] = &[
 ];
 
 const AGENTS: &[Field] =
-    &[key("defaults", Kind::Table(DEFAULTS), "{ model: \"provider/model\" }").live("What holds for every agent.")];
+    &[key("defaults", Kind::Table(DEFAULTS), "{ model: \"provider/model\" }").restart("What holds for every agent.")];
 
 const DEFAULTS: &[Field] = &[
-    key("model", Kind::TextOrTable(PRIMARY), "\"provider/model\"").live("The model that answers: provider/model."),
-    key("instructions", Kind::Text, "\"Answer briefly.\"").live("What the model is told before every conversation."),
+    key("model", Kind::TextOrTable(PRIMARY), "\"provider/model\"").restart("The model that answers: provider/model."),
+    key("instructions", Kind::Text, "\"Answer briefly.\"").restart("What the model is told before every conversation."),
 ];
 
 const PRIMARY: &[Field] =
-    &[key("primary", Kind::Text, "\"provider/model\"").live("The model that answers: provider/model.")];
+    &[key("primary", Kind::Text, "\"provider/model\"").restart("The model that answers: provider/model.")];
 
 impl Kind {
     /// The fields of the table that stands under the key `name` of this kind.

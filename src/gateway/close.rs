@@ -26,6 +26,7 @@ impl Close {
     pub(super) const RESTART: Self = Self { code: 1012, reason: "service restart" };
     pub(super) const SLOW_CONSUMER: Self = Self { code: 1008, reason: "slow consumer" };
     pub(super) const UNAUTHORIZED_CALLS: Self = Self { code: 1008, reason: "repeated unauthorized calls" };
+    pub(super) const AUTH_CHANGED: Self = Self { code: 4001, reason: "gateway auth changed" };
     pub(super) const NOT_A_REQUEST: Self = Self { code: 1008, reason: "invalid request frame" };
     /// The shape of a worker, which comes in by a path of its own.
     pub(super) const INVALID_HANDSHAKE: Self = Self { code: 1008, reason: "invalid-handshake" };

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::close::Close;
 use super::outbox::Outbox;
-use crate::auth::Caller;
+use crate::auth::{Caller, Settings};
 use crate::bus::{Closing, ClosingReason, Subscriber};
 use crate::protocol::event::Audience;
 use crate::protocol::{Event, Role};
@@ -43,6 +43,13 @@ impl Fanout {
         let receiver = Receiver { caller, subscriptions, outbox };
         self.receivers.write().unwrap_or_else(PoisonError::into_inner).insert(id, receiver);
         Membership { fanout: Arc::clone(self), id }
+    }
+
+    /// Ends the connections of callers whose way in is gone, and returns how many.
+    pub fn end_after_change(&self, old: &Settings, new: &Settings) -> usize {
+        let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
+        let gone = receivers.values().filter(|receiver| !receiver.caller.outlives(old, new));
+        gone.map(|receiver| receiver.outbox.close(Close::AUTH_CHANGED)).count()
     }
 }
 

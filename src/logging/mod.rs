@@ -14,8 +14,10 @@ use tracing_subscriber::{EnvFilter, Layer, fmt, reload};
 const FILE_PREFIX: &str = "tailclaw";
 const FILE_SUFFIX: &str = "log";
 const DAYS_KEPT: usize = 7;
-/// The model library would log whole conversations.
-const QUIET: &str = "rig=off,rig_core=error,rig::completions=off,rig::streaming=off";
+/// The model library would log whole conversations, and below `info` the libraries of the wire whole frames, with the
+/// secrets that callers show.
+const QUIET: &str = "rig=off,rig_core=error,rig::completions=off,rig::streaming=off,\
+    tungstenite=info,tokio_tungstenite=info,hyper=info,hyper_util=info,reqwest=info,rustls=info";
 
 #[derive(Debug, Clone)]
 pub struct Settings {

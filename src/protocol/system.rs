@@ -29,6 +29,7 @@ pub struct HealthReply {
     pub sessions: SessionCount,
     pub plugins: PluginHealth,
     pub model_runtime: ModelRuntime,
+    pub config_reload: ConfigReload,
     /// Ours: what the tailnet node is doing. Absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tailnet: Option<TailnetHealth>,
@@ -48,6 +49,13 @@ pub struct PluginHealth {
 pub struct ModelRuntime {
     pub degraded: bool,
     pub pending_agents: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConfigReload {
+    /// `active`, or `disabled` by `gateway.reload.mode`.
+    pub hot_reload_status: &'static str,
 }
 
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]

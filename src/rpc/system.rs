@@ -11,12 +11,13 @@ use super::{Context, Table};
 use crate::agent::Agent;
 use crate::automation::Heartbeats;
 use crate::clock::now_ms;
+use crate::config::Configuration;
 use crate::protocol::access::Scope;
 use crate::protocol::system::{
-    AgentHealth, AgentHeartbeat, AgentSessions, GatewayIdentity as GatewayIdentityMethod, Health, HealthParams,
-    HealthReply, HeartbeatHealth, HeartbeatStatus, IdentityReply, ModelRuntime, PluginHealth, ProcessStatus,
-    SessionCount, SessionStatus, Status, StatusParams, StatusReply, TailnetHealth, TaskAudit, TaskCounts, UpdateReply,
-    UpdateStatus,
+    AgentHealth, AgentHeartbeat, AgentSessions, ConfigReload, GatewayIdentity as GatewayIdentityMethod, Health,
+    HealthParams, HealthReply, HeartbeatHealth, HeartbeatStatus, IdentityReply, ModelRuntime, PluginHealth,
+    ProcessStatus, SessionCount, SessionStatus, Status, StatusParams, StatusReply, TailnetHealth, TaskAudit,
+    TaskCounts, UpdateReply, UpdateStatus,
 };
 use crate::protocol::{ErrorShape, NoParams};
 use crate::sessions::{SessionKey, Sessions};
@@ -31,6 +32,7 @@ pub struct System {
     agent: Agent,
     sessions: Sessions,
     heartbeats: Heartbeats,
+    configuration: Configuration,
     tailnet: TailnetView,
     started: Instant,
     connections: Arc<AtomicUsize>,
@@ -42,10 +44,11 @@ impl System {
         agent: Agent,
         sessions: Sessions,
         heartbeats: Heartbeats,
+        configuration: Configuration,
         tailnet: TailnetView,
         connections: Arc<AtomicUsize>,
     ) -> Self {
-        Self { agent, sessions, heartbeats, tailnet, started: Instant::now(), connections }
+        Self { agent, sessions, heartbeats, configuration, tailnet, started: Instant::now(), connections }
     }
 
     #[must_use]
@@ -79,6 +82,9 @@ impl System {
             sessions,
             plugins: PluginHealth::default(),
             model_runtime: ModelRuntime::default(),
+            config_reload: ConfigReload {
+                hot_reload_status: if self.configuration.is_live() { "active" } else { "disabled" },
+            },
             tailnet: self.tailnet.borrow().clone(),
         })
     }

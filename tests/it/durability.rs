@@ -207,6 +207,26 @@ mount -t tmpfs -o size=16m,mode=0700 small "$TAILCLAW_STATE_DIR"
 printf '%s' "$config" > "$TAILCLAW_STATE_DIR/tailclaw.json"
 exec "$@""#;
 
+/// Nothing of the configuration changes on a full disk.
+async fn config_writes_are_refused(client: &mut RawClient, file: &Path) {
+    let before = std::fs::read_to_string(file).unwrap();
+    let known = client.request("config.get", json!({})).await.expect("reading needs no room");
+    // Larger than what a block of the file may still hold.
+    let raw = json!({"agents": {"defaults": {"instructions": "x".repeat(64 * 1024)}}}).to_string();
+    let params = json!({"raw": raw, "baseHash": known["hash"]});
+    let error = client.request("config.patch", params).await.expect_err("a full disk cannot take it");
+    assert_eq!(error["code"], "UNAVAILABLE", "{error}");
+    assert_eq!(error["details"]["code"], "STORAGE_FULL", "{error}");
+    assert_eq!(std::fs::read_to_string(file).unwrap(), before);
+    let after = client.request("config.get", json!({})).await.expect("reading needs no room");
+    assert_eq!(after["hash"], known["hash"]);
+    let folder = file.parent().unwrap();
+    let drafts = std::fs::read_dir(folder).unwrap().filter(|entry| {
+        entry.as_ref().is_ok_and(|entry| entry.file_name().to_string_lossy().starts_with(".tailclaw-"))
+    });
+    assert_eq!(drafts.count(), 0, "no half of a file is left");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_is_told_and_survived() {
     let unshare: &[&str] =
@@ -225,6 +245,7 @@ async fn a_full_disk_is_told_and_survived() {
         client.event("chat", |chat| chat["state"] == "final").await;
     }
     fill(&on_disk("filler"));
+    config_writes_are_refused(&mut client, &on_disk("tailclaw.json")).await;
 
     let mut refused = None;
     for number in 0..200 {

@@ -7,6 +7,7 @@ mod automation;
 mod browser;
 mod chat;
 mod config;
+mod config_rpc;
 mod devices;
 mod durability;
 mod gateway_client;
