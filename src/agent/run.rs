@@ -191,10 +191,7 @@ impl Run {
             End::Failed { cause, .. } => (RunStatus::Error, "error", Some(cause.clone())),
         };
         if self.usage != Usage::default() {
-            self.emit_agent(
-                Stream::Usage,
-                json!({ "inputTokens": self.usage.input, "outputTokens": self.usage.output }),
-            );
+            self.emit_agent(Stream::Usage, json!({ "outputTokens": self.usage.output }));
         }
         let ended_at = now_ms();
         let text = self.text.clone();

@@ -143,6 +143,9 @@ pub struct Payload {
 pub struct RunMeta {
     pub duration_ms: u64,
     pub aborted: bool,
+    /// `stop`, `rpc`, `timeout`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<&'static str>,
     pub agent_meta: AgentMeta,
 }
 
@@ -220,7 +223,7 @@ pub enum Stream {
     Lifecycle,
     /// `text` so far and `delta`.
     Assistant,
-    /// `inputTokens` and `outputTokens`.
+    /// `outputTokens`.
     Usage,
 }
 

@@ -153,7 +153,7 @@ async fn command(chat: &Chat, key: &SessionKey, say: Say) -> Result<AgentReply, 
         summary: "completed".to_owned(),
         result: RunResult {
             payloads: vec![Payload { text, media_url: None }],
-            meta: RunMeta { duration_ms: 0, aborted: false, agent_meta },
+            meta: RunMeta { duration_ms: 0, aborted: false, stop_reason: None, agent_meta },
             delivery: None,
         },
     })))
@@ -184,7 +184,7 @@ async fn completed(
         summary: if aborted { "aborted" } else { "completed" }.to_owned(),
         result: RunResult {
             payloads: vec![Payload { text: outcome.text, media_url: None }],
-            meta: RunMeta { duration_ms, aborted, agent_meta },
+            meta: RunMeta { duration_ms, aborted, stop_reason: Some(outcome.stop_reason), agent_meta },
             delivery: delivery(asks_for_delivery),
         },
     })))
@@ -214,6 +214,7 @@ async fn completed_before(chat: &Chat, run: &StoredRun, asks_for_delivery: bool)
             meta: RunMeta {
                 duration_ms: run.ended_at.unwrap_or(run.started_at).saturating_sub(run.started_at),
                 aborted: !is_ok,
+                stop_reason: is_ok.then_some("stop"),
                 agent_meta,
             },
             delivery: delivery(asks_for_delivery),

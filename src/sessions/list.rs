@@ -39,6 +39,7 @@ impl Sessions {
             count: page.rows.len(),
             total_count: page.total,
             limit_applied: limit_of(params),
+            offset: params.offset,
             next_offset: has_more.then_some(shown),
             has_more,
             owners: [],

@@ -3,7 +3,7 @@
 use super::MAIN;
 use super::models::Models;
 use crate::protocol::chat::{Content, MessageMeta, MessageRole, MessageRow};
-use crate::protocol::sessions::{SessionEntry, SessionRow, SessionState};
+use crate::protocol::sessions::{SessionEntry, SessionRow, SessionSettings, SessionState};
 use crate::store::{MessageKind, RunStatus, StoredMessage, StoredSession};
 
 const TITLE_CHARACTERS: usize = 60;
@@ -68,7 +68,16 @@ pub(super) fn session_row(session: &StoredSession, models: &Models) -> SessionRo
         last_read_at: session.last_read_at,
         marked_unread_at: session.marked_unread_at,
         parent_session_key: session.parent_key.clone(),
-        settings: session.settings.clone(),
+        // The name that people see, and the model by `model` alone.
+        settings: SessionSettings {
+            display_name: session.settings.display_name.clone().or_else(|| session.label.clone()),
+            provider_override: None,
+            model_override: None,
+            ..session.settings.clone()
+        },
+        chat_type: session.last_interaction_at.map(|_| "direct"),
+        created_via: Some("operator"),
+        aborted_last_run: run.is_some_and(|run| run.status == RunStatus::Aborted),
         context_tokens: models.context_tokens(&chosen),
         model_provider: chosen.provider,
         model: chosen.model,
@@ -96,7 +105,10 @@ pub(super) fn unknown_row(key: &str, agent_id: &str, models: &Models) -> Session
         kind: "direct",
         classification: classification(rest),
         visibility: "shared",
-        chat_type: "direct",
+        chat_type: None,
+        is_background: false,
+        created_via: None,
+        aborted_last_run: false,
         agent_id: agent_id.to_owned(),
         is_main: rest == MAIN,
         label: None,
@@ -115,7 +127,7 @@ pub(super) fn unknown_row(key: &str, agent_id: &str, models: &Models) -> Session
         last_read_at: None,
         marked_unread_at: None,
         parent_session_key: None,
-        settings: crate::protocol::sessions::SessionSettings::default(),
+        settings: SessionSettings::default(),
         context_tokens: models.context_tokens(&chosen),
         model_provider: chosen.provider,
         model: chosen.model,
@@ -167,6 +179,7 @@ const fn state(status: RunStatus) -> SessionState {
 pub fn entry(session: &StoredSession) -> SessionEntry {
     SessionEntry {
         session_id: session.session_id.clone(),
+        created_via: "operator",
         lifecycle_revision: session.lifecycle_revision.clone(),
         created_at: session.created_at,
         updated_at: session.updated_at,

@@ -66,6 +66,9 @@ pub struct ListReply {
     pub count: usize,
     pub total_count: u64,
     pub limit_applied: u32,
+    /// As it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
     pub next_offset: Option<u64>,
     pub has_more: bool,
     /// Who can be filtered by: nobody, as sessions here belong to the gateway's owner.

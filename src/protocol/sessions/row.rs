@@ -25,9 +25,18 @@ pub struct SessionRow {
     pub classification: &'static str,
     /// `shared`: whoever may read sees every session.
     pub visibility: &'static str,
-    pub chat_type: &'static str,
+    /// Absent until somebody has said something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chat_type: Option<&'static str>,
     pub agent_id: String,
     pub is_main: bool,
+    /// False: no session works unseen.
+    pub is_background: bool,
+    /// `operator`; absent where nothing was made yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_via: Option<&'static str>,
+    /// Whether the last run was stopped.
+    pub aborted_last_run: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +107,8 @@ pub struct SessionRow {
 #[serde(rename_all = "camelCase")]
 pub struct SessionEntry {
     pub session_id: String,
+    /// `operator`.
+    pub created_via: &'static str,
     /// New with every reset.
     pub lifecycle_revision: String,
     pub created_at: u64,
