@@ -179,6 +179,30 @@ async fn comes_in_by_token(client: &mut PublishedClient, token: &Value) {
 }
 
 #[tokio::test]
+async fn a_revoked_device_token_opens_nothing() {
+    let gateway = gateway().start().await;
+    let device = json!({"clientName": "cli", "mode": "cli"});
+    let mut client = PublishedClient::start().await;
+    let mut first = device.clone();
+    first["token"] = gateway.token().into();
+    client.open(&gateway.url(), first, true).await;
+    let token = client.report("stored").await["token"].clone();
+    client.open(&gateway.url(), device, true).await;
+    comes_in_by_token(&mut client, &token).await;
+
+    client.rest().await;
+    let its_token = json!({"deviceId": client.device_id().await, "role": "operator"});
+    client.request("device.token.revoke", its_token).await.expect("a device may give up its own token");
+    let close = client.report("close").await;
+    assert_eq!((&close["code"], &close["reason"]), (&json!(4001), &json!("device removed")), "{close}");
+    // The library tries again by itself, is refused, forgets the token and stops trying.
+    let error = client.report("connectError").await["error"].clone();
+    assert_eq!(error["details"]["code"], "AUTH_DEVICE_TOKEN_MISMATCH", "{error}");
+    client.report("cleared").await;
+    assert_eq!(client.report("paused").await["info"]["detailCode"], "AUTH_DEVICE_TOKEN_MISMATCH");
+}
+
+#[tokio::test]
 async fn requests_on_their_way_fail_when_the_connection_drops() {
     let mut gateway = gateway().start().await;
     let (mut client, _) = PublishedClient::connected(&gateway.url(), &gateway.token()).await;

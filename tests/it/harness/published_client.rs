@@ -87,6 +87,10 @@ impl PublishedClient {
         self.ask(json!({"do": "resume"})).await;
     }
 
+    pub async fn device_id(&mut self) -> String {
+        self.ask(json!({"do": "identity"})).await["deviceId"].as_str().expect("an id").to_owned()
+    }
+
     async fn ask(&mut self, command: Value) -> Value {
         self.0.ask(&command).await.unwrap_or_else(|complaint| panic!("{command}: {complaint}"))
     }
