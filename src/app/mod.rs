@@ -23,8 +23,8 @@ use crate::auth::{Gatekeeper, OwnNames};
 use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
 use crate::clock::now_ms;
-use crate::config::{Configuration, Resolved};
-use crate::gateway::{About, Fanout, Gateway};
+use crate::config::{Configuration, Paths, Resolved};
+use crate::gateway::{About, Fanout, Gateway, Surface};
 use crate::net::bind::KernelListener;
 use crate::net::{AddressLimit, Listener};
 use crate::pairing::Pairing;
@@ -105,8 +105,7 @@ struct Parts {
     configuration: Configuration,
 }
 
-async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Result<Parts> {
-    let paths = &resolved.paths;
+async fn open_database(paths: &Paths) -> anyhow::Result<Database> {
     let database = Database::open(&paths.database())
         .await
         .with_context(|| format!("the database {} cannot be opened", paths.database().display()))?;
@@ -115,22 +114,38 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     if interrupted > 0 {
         tracing::warn!(runs = interrupted, "runs were cut off when the gateway last ended; their messages are kept");
     }
-    let identity = Arc::new(GatewayIdentity::load_or_create(&paths.state_dir.join("identity").join("gateway.key"))?);
-    let shutdown = Shutdown::new();
-    let fanout = Arc::new(Fanout::default());
-    let bus = Bus::new(Arc::<Fanout>::clone(&fanout));
-    let agent_id = resolved.agent.agent_id.clone();
+    Ok(database)
+}
+
+fn open_agent(
+    resolved: &Resolved,
+    database: &Database,
+    bus: &Bus,
+    shutdown: &Shutdown,
+) -> anyhow::Result<(Sessions, Agent)> {
     let runs = Arc::new(agent::Registry::default());
     let about_sessions = sessions::Settings {
-        default_agent: agent_id.clone(),
+        default_agent: resolved.agent.agent_id.clone(),
         models: agent::model_names(&resolved.agent),
-        path: paths.database().display().to_string(),
-        archive: paths.state_dir.join("sessions"),
+        path: resolved.paths.database().display().to_string(),
+        archive: resolved.paths.state_dir.join("sessions"),
     };
     let sessions = Sessions::new(about_sessions, database.clone(), bus.clone(), Arc::<agent::Registry>::clone(&runs));
     let agent =
         Agent::new(resolved.agent.clone(), database.clone(), sessions.clone(), bus.clone(), shutdown.clone(), runs)
             .map_err(|error| anyhow!(error))?;
+    Ok((sessions, agent))
+}
+
+async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Result<Parts> {
+    let paths = &resolved.paths;
+    let database = open_database(paths).await?;
+    let identity = Arc::new(GatewayIdentity::load_or_create(&paths.state_dir.join("identity").join("gateway.key"))?);
+    let shutdown = Shutdown::new();
+    let fanout = Arc::new(Fanout::default());
+    let bus = Bus::new(Arc::<Fanout>::clone(&fanout));
+    let agent_id = resolved.agent.agent_id.clone();
+    let (sessions, agent) = open_agent(resolved, &database, &bus, &shutdown)?;
     let connections = Arc::new(AtomicUsize::new(0));
     let configuration = Configuration::new(resolved.clone());
     let (tailnet_view, tailnet) = watch::channel(None);
@@ -151,12 +166,12 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     shutdown.spawn(pairing.clone().keep_sightings(shutdown.clone()));
     let services = Services {
         agent: agent.clone(),
-        sessions,
+        sessions: sessions.clone(),
         system: system.clone(),
         presence: presence.clone(),
         pairing: pairing.clone(),
         doors: Doors { bind: resolved.bind.clone(), tailnet: tailnet.clone(), auth: resolved.auth.mode.clone() },
-        heartbeats,
+        heartbeats: heartbeats.clone(),
         cron,
         approvals,
         bus: bus.clone(),
@@ -181,7 +196,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         about: about(resolved, &agent, &agent_id),
         connections,
         unauthenticated: AddressLimit::new(max_unauthenticated),
-        serves_ui: resolved.control_ui_enabled,
+        http: Surface::new(resolved.http.clone(), agent.clone(), sessions, heartbeats),
     };
     Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names, configuration })
 }

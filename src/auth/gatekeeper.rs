@@ -30,7 +30,7 @@ pub type OwnNames = Arc<RwLock<Vec<String>>>;
 #[derive(Debug)]
 pub struct Gatekeeper {
     settings: RwLock<Arc<Settings>>,
-    pairing: Pairing,
+    pub(super) pairing: Pairing,
     pub(super) own_names: OwnNames,
     throttle: Throttle,
 }
@@ -404,8 +404,8 @@ impl Gatekeeper {
         let settings = self.settings();
         let sender = Sender::new(peer, None);
         let (limit, target) = (&settings.rate_limit, Target::SharedSecret);
-        if self.throttle.locked_for(target, &sender, limit, Instant::now()).is_some() {
-            return Bearer::LockedOut;
+        if let Some(left) = self.throttle.locked_for(target, &sender, limit, Instant::now()) {
+            return Bearer::LockedOut(left);
         }
         let sent = Sent { token: Some(bearer), ..Sent::of(None) };
         match credentials::shared_secret(&settings, &sent) {
@@ -429,8 +429,8 @@ pub(super) enum Bearer {
     Missing,
     Wrong,
     Right(AuthMethod),
-    /// Not even looked at.
-    LockedOut,
+    /// Not even looked at, and for this much longer.
+    LockedOut(Duration),
 }
 
 /// What the tailnet identity may do; `None` where identities do not count or there is none.

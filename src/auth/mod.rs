@@ -9,6 +9,7 @@ mod caller;
 mod credentials;
 mod device;
 mod gatekeeper;
+mod http;
 mod kind;
 mod origin;
 mod pairing;
@@ -22,6 +23,7 @@ mod whoami;
 
 pub use caller::{AuthMethod, Caller};
 pub use gatekeeper::{Admission, Attempt, Gatekeeper, OwnNames};
+pub use http::{HttpAttempt, HttpRefusal};
 pub use proxy::Vouched;
 pub use refusal::Refusal;
 pub use settings::{

@@ -106,7 +106,7 @@ impl Gatekeeper {
                 Err(_) => refused("gateway.auth.mode is \"trusted-proxy\", and no trusted proxy names you".to_owned()),
             },
             mode if bearer == Bearer::Wrong => refused(format!("that is not the gateway {}", mode.name())),
-            _ if bearer == Bearer::LockedOut => {
+            _ if matches!(bearer, Bearer::LockedOut(_)) => {
                 refused("too many failed attempts from this address; try again in a few minutes".to_owned())
             }
             mode => refused(format!("the gateway {} is needed on this path", mode.name())),

@@ -32,7 +32,9 @@ pub use environment::Environment;
 pub use layers::Overrides;
 pub use merge::{PatchError, ReplacePaths, patch as merge};
 pub use paths::Paths;
-pub use resolve::{AccessDraft, Draft, Resolved, SecretOrigin};
+pub use resolve::{
+    AccessDraft, ControlUiSettings, Draft, HookMapping, HookSettings, HttpSettings, Resolved, SecretOrigin,
+};
 
 use crate::protocol::config::Issue;
 

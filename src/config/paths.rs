@@ -90,7 +90,7 @@ fn profile_dir(source: &str, name: &str, environment: &Environment) -> Result<Pa
     Ok(home(environment)?.join(folder))
 }
 
-fn expand(source: &str, value: &str, environment: &Environment) -> Result<PathBuf, ConfigError> {
+pub(super) fn expand(source: &str, value: &str, environment: &Environment) -> Result<PathBuf, ConfigError> {
     let path = match value.strip_prefix("~/") {
         Some(rest) => home(environment)?.join(rest),
         None if value == "~" => home(environment)?,

@@ -16,6 +16,50 @@ pub(super) struct Raw {
     pub(super) logging: Logging,
     pub(super) models: Models,
     pub(super) agents: Agents,
+    pub(super) hooks: Hooks,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Hooks {
+    pub(super) enabled: bool,
+    pub(super) token: Option<Secret<String>>,
+    pub(super) path: Option<String>,
+    pub(super) default_session_key: Option<String>,
+    pub(super) allow_request_session_key: bool,
+    pub(super) allowed_session_key_prefixes: Option<Vec<String>>,
+    pub(super) allowed_agent_ids: Option<Vec<String>>,
+    pub(super) mappings: Vec<HookMapping>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct HookMapping {
+    #[serde(rename = "match")]
+    pub(super) matches: HookMatch,
+    pub(super) action: HookAction,
+    pub(super) wake_mode: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) agent_id: Option<String>,
+    pub(super) session_key: Option<String>,
+    pub(super) message_template: Option<String>,
+    pub(super) text_template: Option<String>,
+    pub(super) timeout_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct HookMatch {
+    pub(super) path: Option<String>,
+    pub(super) source: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum HookAction {
+    #[default]
+    Agent,
+    Wake,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +77,7 @@ pub(super) struct Gateway {
     pub(super) tailscale: Tailscale,
     pub(super) nodes: Nodes,
     pub(super) control_ui: ControlUi,
+    pub(super) http: Http,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -171,6 +216,27 @@ pub(super) struct ControlUi {
     pub(super) enabled: Option<bool>,
     pub(super) allowed_origins: Vec<String>,
     pub(super) dangerously_allow_host_header_origin_fallback: bool,
+    pub(super) root: Option<String>,
+    pub(super) base_path: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Http {
+    pub(super) endpoints: Endpoints,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Endpoints {
+    pub(super) chat_completions: Endpoint,
+    pub(super) responses: Endpoint,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Endpoint {
+    pub(super) enabled: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -90,6 +90,8 @@ pub(super) const ROOT: &[Field] = &[
     key("secrets", Kind::Table(SECRETS), "{ providers: {} }")
         .live("Where secrets are kept that the file only refers to."),
     key("agents", Kind::Table(AGENTS), "{ defaults: {} }").live("The agents and what they answer with."),
+    key("hooks", Kind::Table(HOOKS), "{ enabled: true, token: \"${HOOKS_TOKEN}\" }")
+        .live("What other services may set off over HTTP."),
 ];
 
 const GATEWAY: &[Field] = &[
@@ -110,6 +112,8 @@ const GATEWAY: &[Field] = &[
     key("tailscale", Kind::Table(TAILSCALE), "{ node: \"embedded\" }").live("The gateway's own place in a tailnet."),
     key("nodes", Kind::Table(NODES), "{ pairing: {} }").live("The devices that serve the agent."),
     key("controlUi", Kind::Table(CONTROL_UI), "{ enabled: true }").live("The web page that the gateway serves."),
+    key("http", Kind::Table(HTTP), "{ endpoints: { chatCompletions: { enabled: true } } }")
+        .live("What programs may ask for over plain HTTP."),
 ];
 
 const RELOAD: &[Field] = &[key("mode", Kind::Choice(&["hybrid", "off"]), "\"hybrid\"").live(
@@ -192,6 +196,53 @@ const CONTROL_UI: &[Field] = &[
         .live("Origins of other pages that may connect."),
     key("dangerouslyAllowHostHeaderOriginFallback", Kind::Flag, "false")
         .live("Whether any page may connect whose origin is the Host it asks for; opens the door to DNS rebinding."),
+    key("root", Kind::Text, "\"/srv/control-ui\"")
+        .restart("A folder with another built page to serve instead of the gateway's own."),
+    key("basePath", Kind::Text, "\"/openclaw\"").restart("The path under which the page is served."),
+];
+
+const HTTP: &[Field] = &[key("endpoints", Kind::Table(ENDPOINTS), "{ responses: { enabled: true } }")
+    .live("Endpoints that are off unless switched on.")];
+
+const ENDPOINTS: &[Field] = &[
+    key("chatCompletions", Kind::Table(ENDPOINT), "{ enabled: true }")
+        .live("/v1/chat/completions, /v1/models and /v1/embeddings."),
+    key("responses", Kind::Table(ENDPOINT), "{ enabled: true }").live("/v1/responses."),
+];
+
+const ENDPOINT: &[Field] = &[key("enabled", Kind::Flag, "true").restart("Whether it is served.")];
+
+const HOOKS: &[Field] = &[
+    key("enabled", Kind::Flag, "true").restart("Whether hooks are served."),
+    key("token", Kind::Secret, "\"${HOOKS_TOKEN}\"").restart("What a service shows; never the gateway's own secret."),
+    key("path", Kind::Text, "\"/hooks\"").restart("The path under which hooks are served."),
+    key("defaultSessionKey", Kind::Text, "\"hook:inbox\"")
+        .restart("The session that hooks speak in; without it, each call has one of its own."),
+    key("allowRequestSessionKey", Kind::Flag, "false").restart("Whether a call may name its session."),
+    key("allowedSessionKeyPrefixes", Kind::TextList, "[\"hook:\"]")
+        .restart("What the names of such sessions begin with."),
+    key("allowedAgentIds", Kind::TextList, "[\"main\"]").restart("Which agents may be named; \"*\" for all."),
+    key("mappings", Kind::Rows(MAPPING), "[{ match: { path: \"build\" }, messageTemplate: \"{{title}}\" }]")
+        .restart("How other services' own messages are told to the agent; the first that fits counts."),
+];
+
+const MAPPING: &[Field] = &[
+    key("id", Kind::Text, "\"build\"").restart("A name for people."),
+    key("match", Kind::Table(MATCH), "{ path: \"build\" }").restart("Which calls it is for."),
+    key("action", Kind::Choice(&["wake", "agent"]), "\"agent\"")
+        .restart("\"agent\": a run of its own. \"wake\": an event for the main session."),
+    key("wakeMode", Kind::Choice(&["now", "next-heartbeat"]), "\"now\"").restart("When a wake is told to the agent."),
+    key("name", Kind::Text, "\"Build\"").restart("Who speaks, for the agent; a template."),
+    key("agentId", Kind::Text, "\"main\"").restart("The agent that is told."),
+    key("sessionKey", Kind::Text, "\"hook:build\"").restart("The session that it speaks in; a template."),
+    key("messageTemplate", Kind::Text, "\"{{payload.title}}\"").restart("What the agent is told; a template."),
+    key("textTemplate", Kind::Text, "\"{{payload.title}}\"").restart("The text of a wake; a template."),
+    key("timeoutSeconds", Kind::Integer { least: 1, most: 86_400 }, "600").restart("How long the run may take."),
+];
+
+const MATCH: &[Field] = &[
+    key("path", Kind::Text, "\"build\"").restart("The rest of the path after hooks.path."),
+    key("source", Kind::Text, "\"ci\"").restart("The value of source in what is sent."),
 ];
 
 const LOGGING: &[Field] =

@@ -64,7 +64,6 @@ pub(super) fn is_openclaw_section(name: &str) -> bool {
         "diagnostics",
         "discovery",
         "env",
-        "hooks",
         "media",
         "memory",
         "messages",

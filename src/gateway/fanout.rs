@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tokio::sync::watch;
+
 use super::close::Close;
 use super::outbox::Outbox;
 use crate::auth::{Caller, Settings};
 use crate::bus::{Closing, ClosingReason, Subscriber};
+use crate::protocol::agents::Stream;
 use crate::protocol::event::Audience;
 use crate::protocol::{Event, Role};
 use crate::rpc::Subscriptions;
@@ -16,6 +19,8 @@ use crate::rpc::Subscriptions;
 pub struct Fanout {
     receivers: RwLock<HashMap<u64, Receiver>>,
     next: AtomicU64,
+    /// The runs that HTTP callers watch, by run id.
+    runs: RwLock<HashMap<String, watch::Sender<Arc<str>>>>,
 }
 
 #[derive(Debug)]
@@ -51,6 +56,49 @@ impl Fanout {
         let gone = receivers.values().filter(|receiver| !receiver.caller.outlives(old, new));
         gone.map(|receiver| receiver.outbox.close(Close::AUTH_CHANGED)).count()
     }
+
+    /// Watches one run, which has not begun yet. As many as there are HTTP requests at a time.
+    pub(super) fn follow_run(self: &Arc<Self>, run_id: &str) -> Following {
+        let (sender, text) = watch::channel(Arc::from(""));
+        self.runs.write().unwrap_or_else(PoisonError::into_inner).insert(run_id.to_owned(), sender);
+        Following { fanout: Arc::clone(self), run_id: run_id.to_owned(), text }
+    }
+
+    fn tell_followers(&self, event: &Event) {
+        let Event::Agent(event) = event else { return };
+        let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner);
+        if event.stream == Stream::Assistant
+            && let Some(follower) = runs.get(&event.run_id)
+            && let Some(text) = event.data.get("text").and_then(serde_json::Value::as_str)
+        {
+            follower.send_replace(Arc::from(text));
+        }
+    }
+}
+
+/// What a run has said so far, for a caller without a connection of events. Dropping it ends the watching.
+#[derive(Debug)]
+pub(super) struct Following {
+    fanout: Arc<Fanout>,
+    run_id: String,
+    text: watch::Receiver<Arc<str>>,
+}
+
+impl Following {
+    /// Waits for more; what came in between is in it.
+    pub(super) async fn changed(&mut self) -> Arc<str> {
+        if self.text.changed().await.is_err() {
+            // The sender lives as long as this value: there is nothing more to come.
+            std::future::pending::<()>().await;
+        }
+        Arc::clone(&self.text.borrow_and_update())
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.fanout.runs.write().unwrap_or_else(PoisonError::into_inner).remove(&self.run_id);
+    }
 }
 
 impl Drop for Membership {
@@ -61,6 +109,7 @@ impl Drop for Membership {
 
 impl Subscriber for Fanout {
     fn deliver(&self, event: &Event) {
+        self.tell_followers(event);
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
         let audience = event.audience();
         let mut wanting = receivers.values().filter(|receiver| receiver.wants(event, &audience)).peekable();

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 pub use fanout::Fanout;
+pub use http::Surface;
 pub use pulse::beat;
 pub use server::serve;
 
@@ -46,7 +47,7 @@ pub struct Gateway {
     /// Live WebSocket connections.
     pub connections: Arc<AtomicUsize>,
     pub unauthenticated: AddressLimit,
-    pub serves_ui: bool,
+    pub http: Surface,
 }
 
 /// What `hello-ok` says of the gateway.

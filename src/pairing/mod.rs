@@ -6,6 +6,7 @@
 
 mod address;
 mod admission;
+mod bearer;
 mod change;
 mod class;
 mod decisions;

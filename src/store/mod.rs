@@ -7,6 +7,7 @@
 mod approvals;
 mod conversations;
 mod cron;
+mod device_tokens;
 mod devices;
 mod files;
 mod identity;

@@ -6,6 +6,8 @@
 
 mod access;
 mod agent;
+mod hooks;
+mod http;
 mod listen;
 mod pairing;
 mod tailnet;
@@ -13,6 +15,8 @@ mod tailnet;
 use std::path::PathBuf;
 
 pub use access::AccessDraft;
+pub use hooks::{HookMapping, HookSettings};
+pub use http::{ControlUiSettings, HttpSettings};
 
 use super::layers::{self, Layers, Missing, Overrides};
 use super::raw::{GatewayMode, Raw, ReloadMode as RawReloadMode};
@@ -31,7 +35,7 @@ pub struct Resolved {
     /// `None`: no node of a tailnet.
     pub tailnet: Option<tailnet_module::Settings>,
     pub agent: agent_module::Settings,
-    pub control_ui_enabled: bool,
+    pub http: HttpSettings,
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: String,
     pub secret_origin: SecretOrigin,
@@ -82,7 +86,7 @@ pub struct Draft {
     pub pairing: pairing_module::Settings,
     pub tailnet: Option<tailnet_module::Settings>,
     pub agent: agent_module::Settings,
-    pub control_ui_enabled: bool,
+    pub http: HttpSettings,
     pub log_level: String,
     pub(super) reload: ReloadMode,
     pub(super) basis: Basis,
@@ -127,7 +131,7 @@ impl Draft {
             pairing: self.pairing,
             tailnet: self.tailnet,
             agent: self.agent,
-            control_ui_enabled: self.control_ui_enabled,
+            http: self.http,
             log_level: self.log_level,
             secret_origin,
             reload: self.reload,
@@ -168,6 +172,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
     let access = access::resolve(&raw.gateway, &bind, tailnet.is_some(), layers, &mut issues);
     let pairing = pairing::resolve(&raw.gateway, &mut issues);
     let agent = agent::resolve(&raw, environment, &mut issues);
+    let http = http::resolve(&raw, access.configured(), environment, &mut issues);
     if !issues.is_empty() {
         return Err(ConfigError { issues });
     }
@@ -178,7 +183,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
         pairing,
         tailnet,
         agent,
-        control_ui_enabled: raw.gateway.control_ui.enabled.unwrap_or(true),
+        http,
         log_level: log_level(raw.logging.level.as_deref()),
         reload: match raw.gateway.reload.mode {
             RawReloadMode::Hybrid => ReloadMode::Hybrid,
@@ -212,7 +217,7 @@ fn named(layers: &Layers, key: &str, message: impl Into<String>) -> Issue {
 }
 
 fn is_http_url(text: &str) -> bool {
-    text.parse::<http::Uri>().is_ok_and(|uri| {
+    text.parse::<::http::Uri>().is_ok_and(|uri| {
         matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
     })
 }

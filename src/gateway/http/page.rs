@@ -7,9 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, Method, Uri, header};
 
-use super::{answer, text};
+use super::{answer, path, text};
 use crate::gateway::Gateway;
-use crate::ui;
 
 pub(super) async fn serve(
     State(gateway): State<Arc<Gateway>>,
@@ -18,13 +17,14 @@ pub(super) async fn serve(
     headers: HeaderMap,
 ) -> Response {
     let is_read = matches!(method, Method::GET | Method::HEAD);
-    if is_read && gateway.serves_ui && !is_nearly_a_probe(uri.path()) {
-        let known = text(&headers, header::IF_NONE_MATCH);
-        if let Some(response) = ui::serve(uri.path(), known) {
-            return response.map(Body::from);
-        }
+    if !is_read || !gateway.http.settings.control_ui.enabled || is_nearly_a_probe(uri.path()) {
+        return answer::not_found();
     }
-    answer::not_found()
+    let Some(path) = path::decode(uri.path()) else {
+        return answer::not_found();
+    };
+    let known = text(&headers, header::IF_NONE_MATCH);
+    gateway.http.site.serve(&path, known).await.map_or_else(answer::not_found, |response| response.map(Body::from))
 }
 
 /// A probe with a slash too many is a mistake in somebody's supervisor: a page would tell it that all is well.

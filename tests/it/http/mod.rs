@@ -1,6 +1,37 @@
 //! The HTTP surface (protocol §9): every route by its verb, its authentication, its body and its bounds.
 
-use crate::harness::gateway;
+mod programs;
+
+use crate::harness::{Gateway, Response, gateway};
+use serde_json::json;
+
+/// With every switch on.
+async fn open_gateway() -> Gateway {
+    let on = json!({"enabled": true});
+    gateway()
+        .config(json!({"gateway": {
+            "auth": {"token": "the-gateway-token"},
+            "http": {"endpoints": {"chatCompletions": on, "responses": on}},
+        }}))
+        .start()
+        .await
+}
+
+const BEARER: (&str, &str) = ("authorization", "Bearer the-gateway-token");
+
+/// A POST with the gateway's token.
+async fn post(gateway: &Gateway, path: &str, body: &str) -> Response {
+    gateway.send("POST", path, &[BEARER, ("content-type", "application/json")], body).await
+}
+
+fn assert_error(answer: &Response, status: u16, kind: &str, message: &str) {
+    let error = &answer.json()["error"];
+    assert_eq!(
+        (answer.status, &error["type"], &error["message"]),
+        (status, &json!(kind), &json!(message)),
+        "{answer:?}"
+    );
+}
 
 #[tokio::test]
 async fn probes_take_get_and_head_and_say_so() {

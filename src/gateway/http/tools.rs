@@ -1,0 +1,42 @@
+//! `POST /tools/invoke`: one tool by name. The agent has none yet, so every name is answered as OpenClaw answers one
+//! that the caller may not use.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+
+use super::{auth, body};
+use crate::gateway::Gateway;
+use crate::net::Peer;
+
+const MAX_BODY: usize = 2 * 1024 * 1024;
+
+pub(super) async fn invoke(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if let Err(refusal) = auth::require_secret(&gateway, &peer, &headers).await {
+        return refusal;
+    }
+    let payload = match body::read_json(body, MAX_BODY).await {
+        Ok(payload) => payload,
+        Err(fault) => return fault.into_response(),
+    };
+    let named = |field: &str| payload.get(field).and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty());
+    match named("tool").or_else(|| named("name")) {
+        None => failed(StatusCode::BAD_REQUEST, "invalid_request", "tools.invoke requires name"),
+        Some(name) => failed(StatusCode::NOT_FOUND, "not_found", &format!("Tool not available: {name}")),
+    }
+}
+
+/// The envelope of `/tools` and `/sessions`.
+pub(super) fn failed(status: StatusCode, kind: &str, message: &str) -> Response {
+    (status, Json(json!({ "ok": false, "error": { "type": kind, "message": message } }))).into_response()
+}
