@@ -8,6 +8,7 @@ use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, Stream, StreamExt};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::bare::Frames;
@@ -75,6 +76,8 @@ async fn sample(socket: &mut Socket) -> Outcome<(String, String)> {
 struct Crowd {
     arrived: Arc<Arrivals>,
     cause: SplitSink<Socket, Message>,
+    /// They leave with the crowd: what is measured next is not to carry them along.
+    _readers: JoinSet<()>,
 }
 
 #[derive(Default)]
@@ -86,12 +89,13 @@ struct Arrivals {
 impl Crowd {
     async fn gather(port: u16) -> Outcome<Self> {
         let arrived = Arc::new(Arrivals::default());
+        let mut readers = JoinSet::new();
         for socket in operators(port, SOCKETS).await? {
-            tokio::spawn(read(socket, Some(Arc::clone(&arrived))));
+            readers.spawn(read(socket, Some(Arc::clone(&arrived))));
         }
         let (cause, stream) = operator(port).await?.0.split();
-        tokio::spawn(read(stream, None));
-        let mut crowd = Self { arrived, cause };
+        readers.spawn(read(stream, None));
+        let mut crowd = Self { arrived, cause, _readers: readers };
         // The first ones are not counted.
         for _ in 0..3 {
             crowd.time().await?;
