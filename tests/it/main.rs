@@ -9,6 +9,7 @@ mod chat;
 mod config;
 mod config_rpc;
 mod devices;
+mod differential;
 mod durability;
 mod gateway_client;
 mod handshake;

@@ -1,13 +1,13 @@
 //! A gateway client that does nothing by itself: each frame is written and read by the test, so it can be hostile.
 
-use super::within;
+use super::{observed, within};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signer, SigningKey};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
@@ -35,6 +35,8 @@ pub struct RawClient {
     /// Frames read while looking for another one.
     aside: VecDeque<Value>,
     next_id: u64,
+    /// What was asked, by request id.
+    asked: HashMap<String, String>,
 }
 
 impl RawClient {
@@ -52,7 +54,7 @@ impl RawClient {
         let limits = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
         let upgrade = tokio_tungstenite::client_async_with_config(request, stream, Some(limits));
         let (socket, _) = within("the upgrade", PATIENCE, upgrade).await?;
-        Ok(RawClient { socket, aside: VecDeque::new(), next_id: 0 })
+        Ok(RawClient { socket, aside: VecDeque::new(), next_id: 0, asked: HashMap::new() })
     }
 
     pub async fn send(&mut self, frame: &Value) {
@@ -80,7 +82,9 @@ impl RawClient {
         loop {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => {
-                    return Ok(serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")));
+                    let frame: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
+                    observed::note(self.asked.get(frame["id"].as_str().unwrap_or_default()), &frame);
+                    return Ok(frame);
                 }
                 Some(Ok(Message::Close(frame))) => {
                     let closed = frame.map_or(Closed { code: 1005, reason: String::new() }, |frame| Closed {
@@ -153,6 +157,7 @@ impl RawClient {
     pub async fn start(&mut self, method: &str, params: Value) -> String {
         self.next_id += 1;
         let id = format!("{}:{}", self.next_id, uuid::Uuid::new_v4());
+        self.asked.insert(id.clone(), method.to_owned());
         self.send(&json!({"type": "req", "id": id, "method": method, "params": params})).await;
         id
     }
