@@ -12,8 +12,9 @@ const base = `127.0.0.1:${port}`;
 /** Events that come on their own, whatever is asked. */
 const UNASKED = new Set(["tick", "health", "presence", "heartbeat", "models.snapshot", "update.available", "skills.changed", "plugins.changed", "chat.metadata.changed"]);
 
+/** Texts without what differs from run to run. Of several mistakes in the params only the first is told here. */
 const plain = (text) =>
-  text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32,}/g, "<id>").replace(/\/[\w./-]*(openclaw|tailclaw)[\w./-]*/g, "<path>").replace(/\d+/g, "<n>").replace(/(invalid \S+ params|invalid request frame):.*/s, "$1: …");
+  text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32,}/g, "<id>").replace(/\/[\w./-]*(openclaw|tailclaw)[\w./-]*/g, "<path>").replace(/\d+/g, "<n>").replace(/(invalid \S+ params: [^;]*|invalid request frame).*/s, "$1");
 
 const answerShape = (frame) => {
   if (frame.type === "close") return { close: frame.code, reason: plain(frame.reason) };
