@@ -8,6 +8,7 @@ mod browser;
 mod chat;
 mod config;
 mod config_rpc;
+mod contract;
 mod devices;
 mod differential;
 mod durability;
