@@ -93,3 +93,6 @@ impl Pairing {
 fn horizon() -> u64 {
     now_ms().saturating_sub(WAITING_TTL_MS)
 }
+
+#[cfg(test)]
+mod tests;
