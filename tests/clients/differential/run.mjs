@@ -3,7 +3,7 @@
 // scenes are wanted, their names.
 import { appendFileSync, writeFileSync } from "node:fs";
 import { scenes } from "./cases.mjs";
-import { shapeOf } from "./shape.mjs";
+import { outlineOf, shapeOf } from "./shape.mjs";
 import { Connection, connectParams } from "./target.mjs";
 
 const [port, token, hooksToken, outcomeFile, framesFile, ...wanted] = process.argv.slice(2);
@@ -12,20 +12,23 @@ const base = `127.0.0.1:${port}`;
 /** Events that come on their own, whatever is asked. */
 const UNASKED = new Set(["tick", "health", "presence", "heartbeat", "models.snapshot", "update.available", "skills.changed", "plugins.changed", "chat.metadata.changed"]);
 
+/** Methods whose answers hold a configuration or its schema: those differ as the gateways do. */
+const OUTLINED = new Set(["config.get", "config.set", "config.patch", "config.apply", "config.schema", "config.schema.lookup"]);
+
 /** Texts without what differs from run to run. Of several mistakes in the params only the first is told here. */
 const plain = (text) =>
   text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{32,}/g, "<id>").replace(/\/[\w./-]*(openclaw|tailclaw)[\w./-]*/g, "<path>").replace(/\d+/g, "<n>").replace(/(invalid \S+ params: [^;]*|invalid request frame).*/s, "$1");
 
-const answerShape = (frame) => {
+const answerShape = (frame, shape = shapeOf) => {
   if (frame.type === "close") return { close: frame.code, reason: plain(frame.reason) };
   if (frame.type !== "res") return { none: frame.type };
-  if (frame.ok) return { ok: shapeOf(frame.payload) };
+  if (frame.ok) return { ok: shape(frame.payload) };
   const { code, message, details, ...rest } = frame.error;
   return { error: `${code} ${plain(message)}`, ...(details ? { details: shapeOf(details) } : {}), rest: shapeOf(rest) };
 };
 
 /** The answers by their place, since each is an answer of its own. */
-const inOrder = (frames) => Object.fromEntries(frames.map((frame, index) => [["first", "second"][index], answerShape(frame)]));
+const inOrder = (frames, shape) => Object.fromEntries(frames.map((frame, index) => [["first", "second"][index], answerShape(frame, shape)]));
 
 /** The events of each family in their order, repeats told once, and the shape of each kind. Families are told apart
  * because they come from different corners of a gateway: only the order within one is promised. */
@@ -89,7 +92,7 @@ const steps = {
     if (step.events) await connection.settle(900);
     const frames = connection.frames.slice(start);
     keep(undefined, frames.filter(({ type }) => type === "event"));
-    return { answers: inOrder(answers), ...(step.events ? { events: eventShapes(frames) } : {}) };
+    return { answers: inOrder(answers, OUTLINED.has(step.method) ? outlineOf : shapeOf), ...(step.events ? { events: eventShapes(frames) } : {}) };
   },
   async raw(step, { connection: shared }) {
     const connection = shared ?? new Connection(`ws://${base}/`);

@@ -8,6 +8,12 @@ const VOCABULARY = new Set(
     "tokenDelivery approvedVia acceptsArgs valid exists deleted enabled archived pinned unread isMain done").split(" "),
 );
 
+/** The shape of a value whose inside is nobody's business but its gateway's, such as a configuration. */
+export const outlineOf = (value) =>
+  value && typeof value === "object" && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, inner === null ? "null" : Array.isArray(inner) ? "array" : typeof inner]))
+    : shapeOf(value);
+
 /** @returns the shape of a JSON value: a string for a leaf, `{key: shape}`, or `[shape of all elements together]`. */
 export const shapeOf = (value, key = "") => {
   if (value === null) return "null";
