@@ -22,10 +22,12 @@ use crate::protocol::access::{Scope, permits};
 use crate::protocol::devices::HandedToken;
 use crate::protocol::frame::{Inbound, Request, response};
 use crate::protocol::handshake::{
-    Challenge, ClientInfo, ConnectParams, Features, GrantedAuth, HelloOk, Policy, ServerInfo, Snapshot,
+    AttachmentPolicy, Challenge, ClientInfo, ConnectParams, Features, GrantedAuth, HelloOk, Policy, ServerInfo,
+    Snapshot, Suspension,
 };
 use crate::protocol::{
-    ErrorShape, Event, MAX_BUFFERED, MAX_PAYLOAD, MINIMUM_PROBE_VERSION, PROTOCOL_VERSION, TICK_INTERVAL_MS,
+    ErrorShape, Event, MAX_ATTACHMENT, MAX_BUFFERED, MAX_IMAGE, MAX_PAYLOAD, MINIMUM_PROBE_VERSION, PROTOCOL_VERSION,
+    TICK_INTERVAL_MS,
 };
 
 pub(super) type Socket = WebSocketStream<Guard<Stream>>;
@@ -254,6 +256,7 @@ async fn hello(admission: &Admission, connection_id: &str, gateway: &Gateway) ->
             state_version: gateway.presence.version(),
             uptime_ms: gateway.system.uptime_ms(),
             session_defaults: about.session_defaults(),
+            suspension: Suspension { phase: "accepting" },
             config_path: is_admin.then(|| about.config_path.clone()),
             state_dir: is_admin.then(|| about.state_dir.clone()),
             auth_mode: is_admin.then_some(auth_mode),
@@ -270,6 +273,7 @@ async fn hello(admission: &Admission, connection_id: &str, gateway: &Gateway) ->
             max_payload: MAX_PAYLOAD,
             max_buffered_bytes: MAX_BUFFERED,
             tick_interval_ms: TICK_INTERVAL_MS,
+            attachments: AttachmentPolicy { max_bytes: MAX_ATTACHMENT, max_image_bytes: MAX_IMAGE },
         },
     })
 }

@@ -70,6 +70,8 @@ impl About {
             main_key: crate::sessions::MAIN,
             main_session_key: self.main_session_key.clone(),
             scope: "per-sender",
+            ownership: "sole",
+            selection_required: false,
         }
     }
 }

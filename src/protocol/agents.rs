@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::chat::{AttachmentParams, Usage};
-use super::{Access, Method, NoParams, Scope, method, methods};
+use super::{Access, Method, NoParams, Scope, bounds, method, methods};
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -165,6 +165,7 @@ pub struct AgentMeta {
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WaitParams {
+    #[serde(deserialize_with = "bounds::not_empty")]
     pub run_id: String,
     /// 30,000 unless told, at most 600,000.
     #[serde(default)]

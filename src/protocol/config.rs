@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Access, NoParams, Scope, method, methods};
+use super::{Access, NoParams, Scope, bounds, method, methods};
 
 /// Stands where a secret is set; the secret itself never crosses the wire. Sent back, it means the stored secret.
 pub const REDACTED: &str = "__OPENCLAW_REDACTED__";
@@ -54,7 +54,7 @@ method!(ConfigGet = "config.get", Access::Operator(Scope::Read), NoParams => Get
 #[serde(rename_all = "camelCase")]
 pub struct SetParams {
     /// JSON or JSON5 text of the whole configuration.
-    #[serde(deserialize_with = "not_empty")]
+    #[serde(deserialize_with = "bounds::not_empty")]
     #[schemars(length(min = 1))]
     pub raw: String,
     /// The `hash` of the `config.get` that this was edited from.
@@ -80,7 +80,7 @@ method!(ConfigSet = "config.set", Access::Operator(Scope::Admin), SetParams => S
 #[serde(rename_all = "camelCase")]
 pub struct ApplyParams {
     /// JSON or JSON5 text of the whole configuration.
-    #[serde(deserialize_with = "not_empty")]
+    #[serde(deserialize_with = "bounds::not_empty")]
     #[schemars(length(min = 1))]
     pub raw: String,
     #[serde(default)]
@@ -96,7 +96,7 @@ pub struct ApplyParams {
 #[serde(rename_all = "camelCase")]
 pub struct PatchParams {
     /// JSON or JSON5 text of an object that is merged: null deletes, lists of objects with ids merge by id.
-    #[serde(deserialize_with = "not_empty")]
+    #[serde(deserialize_with = "bounds::not_empty")]
     #[schemars(length(min = 1))]
     pub raw: String,
     #[serde(default)]
@@ -252,14 +252,6 @@ pub struct Changed {
 
 methods![ConfigGet, ConfigSet, ConfigApply, ConfigPatch, ConfigSchema, ConfigSchemaLookup];
 
-fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    if text.is_empty() {
-        return Err(serde::de::Error::custom("must not have fewer than 1 characters"));
-    }
-    Ok(text)
-}
-
 fn few_paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let paths = Vec::<String>::deserialize(deserializer)?;
     if paths.len() > MAX_REPLACE_PATHS {
@@ -269,7 +261,7 @@ fn few_paths<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, 
 }
 
 fn lookup_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    let path = not_empty(deserializer)?;
+    let path = bounds::not_empty(deserializer)?;
     if path.len() > MAX_LOOKUP_PATH {
         return Err(serde::de::Error::custom(format!("must not have more than {MAX_LOOKUP_PATH} characters")));
     }

@@ -226,6 +226,7 @@ pub struct Snapshot {
     pub state_version: StateVersion,
     pub uptime_ms: u64,
     pub session_defaults: SessionDefaults,
+    pub suspension: Suspension,
     /// These three for `operator.admin` only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub config_path: Option<String>,
@@ -249,6 +250,9 @@ pub struct SessionDefaults {
     pub main_key: &'static str,
     pub main_session_key: String,
     pub scope: &'static str,
+    /// There is one agent and one owner, so nothing has to be chosen.
+    pub ownership: &'static str,
+    pub selection_required: bool,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
@@ -272,6 +276,21 @@ pub struct Policy {
     pub max_payload: usize,
     pub max_buffered_bytes: usize,
     pub tick_interval_ms: u64,
+    pub attachments: AttachmentPolicy,
+}
+
+/// How large an attachment of a message may be, in bytes.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AttachmentPolicy {
+    pub max_bytes: usize,
+    pub max_image_bytes: usize,
+}
+
+/// Whether new work is taken: always, as long as there is a connection to say so on.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct Suspension {
+    pub phase: &'static str,
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod agents;
 pub mod approvals;
+mod bounds;
 pub mod catalog;
 pub mod channels;
 pub mod chat;

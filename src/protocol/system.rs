@@ -73,6 +73,12 @@ pub struct HeartbeatHealth {
     pub enabled: bool,
     pub every: &'static str,
     pub every_ms: Option<u64>,
+    /// What the agent would be told.
+    pub prompt: &'static str,
+    /// Where its answer would go.
+    pub target: &'static str,
+    /// The longest answer that would count as "nothing to tell", in characters.
+    pub ack_max_chars: u32,
 }
 
 #[derive(Debug, Clone, Default, Serialize, schemars::JsonSchema)]

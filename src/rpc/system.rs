@@ -132,7 +132,8 @@ impl System {
 }
 
 /// Heartbeats by the clock come with the scheduler; until then one runs only when `wake` asks for it.
-const NO_HEARTBEAT: HeartbeatHealth = HeartbeatHealth { enabled: false, every: "disabled", every_ms: None };
+const NO_HEARTBEAT: HeartbeatHealth =
+    HeartbeatHealth { enabled: false, every: "disabled", every_ms: None, prompt: "", target: "none", ack_max_chars: 0 };
 
 fn redacted(count: SessionCount, shows_paths: bool) -> SessionCount {
     if shows_paths { count } else { SessionCount { path: String::new(), ..count } }

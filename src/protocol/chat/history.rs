@@ -6,11 +6,12 @@ use super::message::MessageRow;
 use crate::protocol::models::ModelRow;
 use crate::protocol::sessions::{Message, SessionRow};
 use crate::protocol::system::ModelDefaults;
-use crate::protocol::{Access, Scope, method};
+use crate::protocol::{Access, Scope, bounds, method};
 
 #[derive(Debug, Clone, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryParams {
+    #[serde(deserialize_with = "bounds::not_empty")]
     pub session_key: String,
     #[serde(default)]
     pub agent_id: Option<String>,

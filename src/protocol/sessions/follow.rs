@@ -7,7 +7,7 @@ use super::list::ListReply;
 use super::row::{SessionRow, SessionState};
 use super::settings::Color;
 use crate::protocol::chat::MessageRow;
-use crate::protocol::{Access, Scope, method};
+use crate::protocol::{Access, Scope, bounds, method};
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct SubscribeReply {
@@ -26,6 +26,7 @@ pub struct MessagesSubscribeReply {
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 pub struct KeyParams {
+    #[serde(deserialize_with = "bounds::not_empty")]
     pub key: String,
 }
 

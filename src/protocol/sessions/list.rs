@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::row::SessionRow;
 use crate::protocol::chat::{MessageRole, MessageRow};
 use crate::protocol::system::ModelDefaults;
-use crate::protocol::{Access, Scope, method};
+use crate::protocol::{Access, Scope, bounds, method};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -13,6 +13,7 @@ pub struct ListParams {
     /// From 1; 100 unless told. More than 1,000 is answered with 1,000.
     pub limit: Option<u32>,
     pub offset: Option<u64>,
+    #[serde(deserialize_with = "bounds::at_least_one")]
     pub active_minutes: Option<u64>,
     /// Only sessions in which a person has said something.
     pub require_last_interaction: bool,
@@ -126,6 +127,7 @@ method!(SessionsPreview = "sessions.preview", Access::Operator(Scope::Read), Pre
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DescribeParams {
+    #[serde(deserialize_with = "bounds::not_empty")]
     pub key: String,
     #[serde(default)]
     pub include_derived_titles: bool,

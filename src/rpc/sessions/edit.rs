@@ -29,6 +29,7 @@ async fn create(chat: Chat, context: Context, params: CreateParams) -> Result<Cr
         ("execNode", params.exec_node.is_some()),
     ];
     if let Some((field, _)) = unsupported.iter().find(|(_, is_set)| *is_set) {
+        context.require(Scope::Admin)?;
         return Err(PatchError::Unsupported(field).into());
     }
     let key = key_of_new(&chat, params.key.as_deref(), params.agent_id.as_deref())?;
@@ -96,10 +97,12 @@ async fn patch(chat: Chat, context: Context, params: PatchParams) -> Result<Edit
         session_id: params.expected_session_id.take(),
         lifecycle_revision: params.expected_lifecycle_revision.take(),
     };
-    let patch = Patch::parse(params, &chat.sessions.settings().models)?;
-    if patch.needs_admin() {
+    let patch = Patch::parse(params, &chat.sessions.settings().models);
+    // Who may not set a field is not told first that nobody can.
+    if matches!(&patch, Err(PatchError::Unsupported(_))) || patch.as_ref().is_ok_and(Patch::needs_admin) {
         context.require(Scope::Admin)?;
     }
+    let patch = patch?;
     known_agent(&chat, &key)?;
     let session = chat.sessions.patch(&key, patch, expected).await?;
     let path = context.caller.may(Scope::Admin).then(|| chat.sessions.settings().path.clone());

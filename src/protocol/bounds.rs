@@ -1,0 +1,21 @@
+//! What params may hold beyond their types, in the words of the real gateway: `at /key: must not have fewer than 1
+//! characters`. For `#[serde(deserialize_with = …)]`, so that the place is told, too.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+pub(super) fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.is_empty() {
+        return Err(D::Error::custom("must not have fewer than 1 characters"));
+    }
+    Ok(text)
+}
+
+/// A number that may be absent, but not 0.
+pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    match Option::<u64>::deserialize(deserializer)? {
+        Some(0) => Err(D::Error::custom("must be >= 1")),
+        number => Ok(number),
+    }
+}
