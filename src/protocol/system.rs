@@ -28,7 +28,9 @@ pub struct HealthReply {
     pub agents: Vec<AgentHealth>,
     pub sessions: SessionCount,
     pub plugins: PluginHealth,
-    pub model_runtime: ModelRuntime,
+    /// In the answer to `health` alone: the schema of the snapshot in hello does not have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_runtime: Option<ModelRuntime>,
     pub config_reload: ConfigReload,
     /// Ours: what the tailnet node is doing. Absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -81,7 +81,7 @@ impl System {
             }],
             sessions,
             plugins: PluginHealth::default(),
-            model_runtime: ModelRuntime::default(),
+            model_runtime: None,
             config_reload: ConfigReload {
                 hot_reload_status: if self.configuration.is_live() { "active" } else { "disabled" },
             },
@@ -180,7 +180,8 @@ pub(super) fn register(table: &mut Table, system: &System, identity: &Arc<Gatewa
 }
 
 async fn health(system: System, context: Context, _: HealthParams) -> Result<HealthReply, ErrorShape> {
-    system.health(context.caller.may(Scope::Admin)).await
+    let health = system.health(context.caller.may(Scope::Admin)).await?;
+    Ok(HealthReply { model_runtime: Some(ModelRuntime::default()), ..health })
 }
 
 async fn status(system: System, context: Context, _: StatusParams) -> Result<StatusReply, ErrorShape> {

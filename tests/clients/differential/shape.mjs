@@ -11,7 +11,7 @@ const VOCABULARY = new Set(
 /** The shape of a value whose inside is nobody's business but its gateway's, such as a configuration. */
 export const outlineOf = (value) =>
   value && typeof value === "object" && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, inner === null ? "null" : Array.isArray(inner) ? "array" : typeof inner]))
+    ? Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, inner === null ? "null" : Array.isArray(inner) ? "a list" : typeof inner === "object" ? "an object" : typeof inner]))
     : shapeOf(value);
 
 /** @returns the shape of a JSON value: a string for a leaf, `{key: shape}`, or `[shape of all elements together]`. */
