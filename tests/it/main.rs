@@ -9,6 +9,7 @@ mod chat;
 mod config;
 mod config_rpc;
 mod contract;
+mod control_ui;
 mod devices;
 mod differential;
 mod durability;

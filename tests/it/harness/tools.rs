@@ -44,6 +44,11 @@ impl Tools {
         self.existing("npm/node_modules/openclaw/openclaw.mjs")
     }
 
+    /// OpenClaw's own page, as its package brings it.
+    pub fn openclaw_page(&self) -> PathBuf {
+        self.existing("npm/node_modules/openclaw/dist/control-ui")
+    }
+
     /// A script of `tests/clients`; it runs from a copy beside the packages so that its imports resolve.
     pub fn client_script(&self, name: &str) -> PathBuf {
         static COPIES: AtomicU64 = AtomicU64::new(0);

@@ -1,5 +1,7 @@
 //! The HTTP surface (protocol §9): every route by its verb, its authentication, its body and its bounds.
 
+mod hooks;
+mod pages;
 mod programs;
 
 use crate::harness::{Gateway, Response, gateway};
