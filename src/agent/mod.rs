@@ -22,7 +22,7 @@ pub use settings::{ModelApi, ModelSettings, Settings};
 
 use crate::bus::Bus;
 use crate::clock::now_ms;
-use crate::protocol::models::ModelRow;
+use crate::protocol::models::{ModelRow, THINKING_LEVELS};
 use crate::protocol::sessions::SendPolicy;
 use crate::protocol::system::ModelDefaults;
 use crate::sessions::{Cause, SessionKey, Sessions};
@@ -256,11 +256,17 @@ impl Agent {
     /// The catalogue as `models.list` shows it.
     #[must_use]
     pub fn models(&self) -> Vec<ModelRow> {
+        let default = self.0.settings.model.reference();
         let row = |model: &ModelSettings| ModelRow {
             id: model.id.clone(),
             name: model.name.clone(),
             provider: model.provider.clone(),
             context_window: model.context_window,
+            reasoning: false,
+            tags: if model.reference() == default { &["default"] } else { &[] },
+            thinking_levels: THINKING_LEVELS,
+            thinking_default: "off",
+            input: None,
             available: true,
         };
         self.0.settings.catalog.iter().map(row).collect()

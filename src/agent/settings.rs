@@ -1,7 +1,9 @@
 //! Which model answers.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::protocol::models::KeySource;
 use crate::secret::Secret;
 
 #[derive(Debug, Clone)]
@@ -19,6 +21,14 @@ pub struct Settings {
     pub history_messages: u32,
 }
 
+impl Settings {
+    /// The providers that have a key, and where it is from, each once.
+    #[must_use]
+    pub fn keys(&self) -> BTreeMap<&str, KeySource> {
+        self.catalog.iter().filter_map(|model| Some((model.provider.as_str(), model.key?))).collect()
+    }
+}
+
 /// One model and how to reach it.
 #[derive(Debug, Clone)]
 pub struct ModelSettings {
@@ -30,6 +40,8 @@ pub struct ModelSettings {
     /// Whether it can be shown a picture.
     pub takes_images: bool,
     pub api: ModelApi,
+    /// Where its provider's key is from, if there is one.
+    pub key: Option<KeySource>,
 }
 
 /// The protocol that the provider speaks.
@@ -61,6 +73,7 @@ impl ModelSettings {
             context_window: None,
             takes_images: false,
             api: ModelApi::Echo,
+            key: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! What params may hold beyond their types, in the words of the real gateway: `at /key: must not have fewer than 1
 //! characters`. For `#[serde(deserialize_with = …)]`, so that the place is told, too.
 
-use serde::de::Error;
+use serde::de::{DeserializeOwned, Error, IntoDeserializer, value};
 use serde::{Deserialize, Deserializer};
 
 pub(super) fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
@@ -17,5 +17,14 @@ pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     match Option::<u64>::deserialize(deserializer)? {
         Some(0) => Err(D::Error::custom("must be >= 1")),
         number => Ok(number),
+    }
+}
+
+/// One of a few words, which may be absent. The real gateway lists them as constants, and says so.
+pub(super) fn constant<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let Some(word) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    match T::deserialize(IntoDeserializer::<value::Error>::into_deserializer(word)) {
+        Ok(known) => Ok(Some(known)),
+        Err(_) => Err(D::Error::custom("must be equal to constant")),
     }
 }

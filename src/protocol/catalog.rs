@@ -35,6 +35,7 @@ pub fn methods() -> impl Iterator<Item = &'static Facts> {
         super::approvals::METHODS,
         super::channels::METHODS,
         super::chat::METHODS,
+        super::commands::METHODS,
         super::config::METHODS,
         super::cron::METHODS,
         super::devices::METHODS,

@@ -11,6 +11,7 @@ mod bounds;
 pub mod catalog;
 pub mod channels;
 pub mod chat;
+pub mod commands;
 pub mod config;
 pub mod cron;
 pub mod devices;

@@ -30,6 +30,15 @@ pub(super) fn register(table: &mut Table, chat: &Chat) {
     table.on(AgentWait, chat, wait);
 }
 
+/// The agent that params name: there is one, which is meant where none is named.
+pub(super) fn named(agent: &Agent, asked: Option<String>) -> Result<String, ErrorShape> {
+    let own = &agent.settings().agent_id;
+    match asked {
+        Some(asked) if asked != *own => Err(ErrorShape::invalid(format!("unknown agent id \"{asked}\""))),
+        _ => Ok(own.clone()),
+    }
+}
+
 async fn list(agent: Agent, _: Context, _: NoParams) -> Result<ListReply, ErrorShape> {
     let settings = agent.settings();
     Ok(ListReply {

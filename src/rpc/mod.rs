@@ -8,6 +8,7 @@ mod approvals;
 mod budget;
 mod channels;
 mod chat;
+mod commands;
 mod config;
 mod cron;
 mod devices;
@@ -156,6 +157,7 @@ impl Services {
         channels::register(&mut table);
         let chat = chat::Chat { agent: self.agent.clone(), sessions: self.sessions };
         agents::register(&mut table, &chat);
+        commands::register(&mut table, &self.agent);
         models::register(&mut table, &self.agent);
         nodes::register(&mut table, &self.database);
         logs::register(&mut table, self.paths.logs_dir());

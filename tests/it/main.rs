@@ -5,6 +5,7 @@
 mod approvals;
 mod automation;
 mod browser;
+mod catalogs;
 mod chat;
 mod config;
 mod config_rpc;

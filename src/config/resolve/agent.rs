@@ -6,6 +6,7 @@ use super::super::raw::{Api, Model, Provider, Raw};
 use super::super::{Environment, check, issue};
 use crate::agent::{ModelApi, ModelSettings, Settings};
 use crate::protocol::config::Issue;
+use crate::protocol::models::KeySource;
 use crate::secret::Secret;
 
 /// OpenClaw's default agent.
@@ -58,6 +59,7 @@ pub(super) fn resolve(raw: &Raw, environment: &Environment, issues: &mut Vec<Iss
 struct Connected {
     name: String,
     api: ModelApi,
+    key: Option<KeySource>,
     models: Vec<Model>,
 }
 
@@ -74,6 +76,7 @@ impl Connected {
             context_window: entry.and_then(|entry| entry.context_window),
             takes_images: entry.is_some_and(|entry| entry.input.iter().any(|input| input == "image")),
             api: self.api.clone(),
+            key: self.key,
         }
     }
 }
@@ -118,9 +121,10 @@ fn connect(
     let is_vendors_own = provider.base_url.is_none();
     let base_url = provider.base_url.or_else(|| vendor.and_then(|vendor| vendor.base_url.map(str::to_owned)));
     let variable = vendor.and_then(|vendor| vendor.key_variable);
-    let from_environment =
-        || variable.and_then(|name| environment.variable(name)).map(|key| Secret::new(key.to_owned()));
-    let key = provider.api_key.or_else(from_environment);
+    let from_environment = || variable.and_then(|name| environment.variable(name));
+    let written = provider.api_key.map(|key| (key, KeySource::Config));
+    let found = written.or_else(|| from_environment().map(|key| (Secret::new(key.to_owned()), KeySource::Env)));
+    let (key, source) = found.unzip();
     let needs_key = kind == Api::AnthropicMessages || (is_vendors_own && variable.is_some());
     if needs_key && key.is_none() {
         let or_variable = variable.map_or(String::new(), |name| format!(", or {name} in the environment"));
@@ -136,7 +140,7 @@ fn connect(
             return None;
         }
     };
-    Some(Connected { name: name.to_owned(), api, models: provider.models })
+    Some(Connected { name: name.to_owned(), api, key: source, models: provider.models })
 }
 
 /// `provider/model`; the model's own id may contain slashes.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::message::MessageRow;
+use crate::protocol::commands::CommandRow;
 use crate::protocol::models::ModelRow;
 use crate::protocol::sessions::{Message, SessionRow};
 use crate::protocol::system::ModelDefaults;
@@ -177,20 +178,6 @@ pub struct MetadataParams {
 pub struct MetadataReply {
     pub models: Vec<ModelRow>,
     pub commands: Vec<CommandRow>,
-}
-
-/// A command that `chat.send` understands.
-#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CommandRow {
-    pub name: &'static str,
-    pub native_name: &'static str,
-    pub text_aliases: Vec<&'static str>,
-    pub description: &'static str,
-    pub category: &'static str,
-    pub source: &'static str,
-    pub scope: &'static str,
-    pub accepts_args: bool,
 }
 
 method!(

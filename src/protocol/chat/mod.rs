@@ -7,9 +7,8 @@ mod send;
 
 pub use event::{ChatEvent, ChatState, RunPhase};
 pub use history::{
-    ChatHistory, ChatMetadata, ChatStartup, CommandRow, DeltaReply, HistoryParams, HistoryReply, MetadataParams,
-    MetadataReply, PendingInput, PendingInputs, Resolution, Startup, StartupParams, StartupReply, Transcript,
-    TranscriptPage,
+    ChatHistory, ChatMetadata, ChatStartup, DeltaReply, HistoryParams, HistoryReply, MetadataParams, MetadataReply,
+    PendingInput, PendingInputs, Resolution, Startup, StartupParams, StartupReply, Transcript, TranscriptPage,
 };
 pub use message::{Content, ContentPart, MEDIA_PREFIX, Media, MediaKind, MessageMeta, MessageRole, MessageRow, Usage};
 pub use send::{

@@ -12,10 +12,11 @@ use super::{Context, Table};
 use crate::agent::{Agent, Leaf};
 use crate::protocol::ErrorShape;
 use crate::protocol::chat::{
-    AbortParams, AbortReply, ChatAbort, ChatHistory, ChatInject, ChatMetadata, ChatSend, ChatStartup, CommandRow,
-    HistoryParams, HistoryReply, InjectParams, InjectReply, MetadataParams, MetadataReply, Resolution, SendParams,
-    SendReply, Startup, StartupParams, StartupReply, TranscriptPage,
+    AbortParams, AbortReply, ChatAbort, ChatHistory, ChatInject, ChatMetadata, ChatSend, ChatStartup, HistoryParams,
+    HistoryReply, InjectParams, InjectReply, MetadataParams, MetadataReply, Resolution, SendParams, SendReply, Startup,
+    StartupParams, StartupReply, TranscriptPage,
 };
+use crate::protocol::commands::{CommandRow, Surface};
 use crate::protocol::sessions::Change;
 use crate::sessions::{Among, Reference, ResolveError, SessionKey, Sessions};
 use crate::store;
@@ -130,7 +131,7 @@ async fn inject(chat: Chat, _: Context, params: InjectParams) -> Result<InjectRe
 
 impl Chat {
     fn metadata(&self) -> MetadataReply {
-        MetadataReply { models: self.agent.models(), commands: say::COMMANDS.iter().map(command_row).collect() }
+        MetadataReply { models: self.agent.models(), commands: commands() }
     }
 
     pub(super) fn stop(&self, key: &SessionKey, run_id: Option<&str>) -> AbortReply {
@@ -144,6 +145,11 @@ impl Chat {
     }
 }
 
+/// What can be written into a message, for `chat.metadata` and `commands.list`.
+pub(super) fn commands() -> Vec<CommandRow> {
+    say::COMMANDS.iter().map(command_row).collect()
+}
+
 fn command_row((name, alias, description): &(&'static str, &'static str, &'static str)) -> CommandRow {
     CommandRow {
         name,
@@ -152,7 +158,7 @@ fn command_row((name, alias, description): &(&'static str, &'static str, &'stati
         description,
         category: "session",
         source: "native",
-        scope: "both",
+        scope: Surface::Both,
         accepts_args: *name != "stop",
     }
 }
