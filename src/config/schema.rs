@@ -266,6 +266,8 @@ const MODEL: &[Field] = &[
     key("name", Kind::Text, "\"A name to show\"").restart("The name that people see."),
     key("contextWindow", Kind::Integer { least: 1, most: i64::MAX }, "200000")
         .restart("How many tokens the model takes in at once."),
+    key("input", Kind::TextList, "[\"text\", \"image\"]")
+        .restart("What the model can be given, besides text: \"image\"."),
 ];
 
 const SECRETS: &[Field] = &[key("providers", Kind::Named(SECRET_PROVIDER), "{ vault: { source: \"env\" } }")
