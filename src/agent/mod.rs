@@ -10,6 +10,7 @@ pub mod providers;
 mod registry;
 mod run;
 mod settings;
+mod tools;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use tokio::sync::watch;
 pub use models::model_names;
 pub use registry::{Outcome, Registry, RunLimit};
 pub use settings::{ModelApi, ModelSettings, Settings};
+pub use tools::ToolError;
 
 use crate::bus::Bus;
 use crate::clock::now_ms;

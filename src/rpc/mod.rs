@@ -5,6 +5,7 @@
 
 mod agents;
 mod approvals;
+mod board;
 mod budget;
 mod channels;
 mod chat;
@@ -18,9 +19,13 @@ mod machine;
 mod models;
 mod nodes;
 mod presence;
+mod projects;
 mod sessions;
+mod skills;
 mod system;
 mod table;
+mod tasks;
+mod tools;
 mod users;
 mod voicewake;
 mod wake;
@@ -157,6 +162,10 @@ impl Services {
         channels::register(&mut table);
         let chat = chat::Chat { agent: self.agent.clone(), sessions: self.sessions };
         agents::register(&mut table, &chat);
+        board::register(&mut table, &chat.sessions);
+        projects::register(&mut table);
+        skills::register(&mut table, &self.agent);
+        tools::register(&mut table, &chat);
         commands::register(&mut table, &self.agent);
         models::register(&mut table, &self.agent);
         nodes::register(&mut table, &self.database);
@@ -171,6 +180,7 @@ impl Services {
         wake::register(&mut table, &waking);
         let policy = Policy::new(self.database.clone(), format!("{}#exec.approvals", self.paths.database().display()));
         approvals::register(&mut table, &self.approvals, &policy);
+        tasks::register(&mut table, &self.agent, &self.cron);
         cron::register(&mut table, &self.cron, self.paths.database().display().to_string());
         table
     }

@@ -173,6 +173,15 @@ async fn a_job_runs_when_asked_and_its_run_is_recorded() {
     assert_eq!((&runs["total"], &runs["entries"][0]["status"]), (&json!(2), &json!("error")), "newest first: {runs}");
     let well = call(&mut client, "cron.runs", json!({"status": "ok"})).await;
     assert_eq!((&well["total"], &well["entries"][0]["jobName"]), (&json!(1), &json!("question")), "{well}");
+    // Clients show the same runs as tasks.
+    let tasks = call(&mut client, "tasks.list", json!({"limit": 1})).await;
+    assert_eq!((&tasks["tasks"][0]["status"], &tasks["nextCursor"]), (&json!("failed"), &json!("1")), "{tasks}");
+    let tasks = call(&mut client, "tasks.list", json!({"status": ["completed"]})).await;
+    let expected = json!([well["entries"][0]["runId"], id, "automation_run", session]);
+    let task = &tasks["tasks"][0];
+    assert_eq!(json!([task["runId"], task["sourceId"], task["kind"], task["sessionKey"]]), expected, "{tasks}");
+    let none = call(&mut client, "tasks.list", json!({"sessionKey": "agent:main:main"})).await;
+    assert_eq!(none, json!({"tasks": []}));
     assert_eq!(refusal(&mut client, "cron.runs", json!({"id": "x"})).await["details"]["code"], "CRON_JOB_NOT_FOUND");
 }
 

@@ -81,3 +81,80 @@ async fn providers_with_a_key_are_told_without_it() {
     let error = client.request("models.authStatus", json!({"agentId": "nobody"})).await.expect_err("no such agent");
     assert_eq!(error["details"], json!({"code": "UNKNOWN_AGENT_ID", "agentId": "nobody"}), "{error}");
 }
+
+#[tokio::test]
+async fn there_are_no_tools_and_their_use_is_refused() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let catalog = client.request("tools.catalog", json!({"agentId": "main"})).await.expect("a catalog");
+    assert_eq!((&catalog["agentId"], &catalog["groups"]), (&json!("main"), &json!([])), "{catalog}");
+    assert_eq!(catalog["profiles"][3], json!({"id": "full", "label": "Full"}), "{catalog}");
+    let message = refused(&mut client, "tools.catalog", json!({"agentId": "nobody"})).await;
+    assert_eq!(message, "unknown agent id \"nobody\"");
+
+    let unknown = json!({"sessionKey": "agent:main:nothing-here"});
+    let message = refused(&mut client, "tools.effective", unknown.clone()).await;
+    assert_eq!(message, "unknown session key \"agent:main:nothing-here\"");
+    client.request("sessions.create", json!({"key": "agent:main:nothing-here"})).await.expect("a session");
+    let effective = client.request("tools.effective", unknown).await.expect("no tools");
+    assert_eq!(effective, json!({"agentId": "main", "profile": "full", "groups": []}));
+
+    for (agent, code, message) in [
+        (Value::Null, "not_found", "Tool not available: exec"),
+        (json!("nobody"), "validation_error", "Unknown agent id \"nobody\""),
+    ] {
+        let answer = client.request("tools.invoke", json!({"name": "exec", "args": {}, "agentId": agent})).await;
+        let answer = answer.expect("a refusal is an answer");
+        assert_eq!(answer, json!({"ok": false, "toolName": "exec", "error": {"code": code, "message": message}}));
+    }
+    for (params, problem) in [
+        (json!({}), "must have required property 'name'"),
+        (json!({"name": ""}), "at /name: must not have fewer than 1 characters"),
+        (json!({"name": " "}), "name required"),
+        (json!({"name": "exec", "args": 5}), "at /args: must be object"),
+    ] {
+        let message = refused(&mut client, "tools.invoke", params).await;
+        assert_eq!(message, format!("invalid tools.invoke params: {problem}"));
+    }
+}
+
+#[tokio::test]
+async fn skills_projects_and_boards_are_empty() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let skills = client.request("skills.status", json!({})).await.expect("skills");
+    assert_eq!((&skills["agentId"], &skills["skills"]), (&json!("main"), &json!([])), "{skills}");
+    assert_eq!(
+        refused(&mut client, "skills.status", json!({"agentId": "nobody"})).await,
+        "unknown agent id \"nobody\""
+    );
+    let projects = client.request("projects.list", json!({"includeObserved": true})).await.expect("projects");
+    assert_eq!(projects, json!({"projects": [], "observedProjects": []}));
+    let message = refused(&mut client, "projects.list", json!({"includeObserved": "x"})).await;
+    assert_eq!(message, "invalid projects.list params: at /includeObserved: must be boolean");
+    let board = client.request("board.get", json!({"sessionKey": "main"})).await.expect("a board");
+    assert_eq!(board, json!({"sessionKey": "agent:main:main", "revision": 0, "tabs": [], "widgets": []}));
+    let card = client.request("progressCard.get", json!({"sessionKey": "main"})).await.expect("no card");
+    assert_eq!(card, json!({"card": null}));
+    for method in ["board.get", "progressCard.get"] {
+        let message = refused(&mut client, method, json!({})).await;
+        assert_eq!(message, format!("invalid {method} params: must have required property 'sessionKey'"));
+    }
+}
+
+#[tokio::test]
+async fn tasks_are_the_runs_of_jobs() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let mut tasks = async |params: Value| client.request("tasks.list", params).await;
+    assert_eq!(tasks(json!({})).await.expect("tasks"), json!({"tasks": []}));
+    for (params, message) in [
+        (json!({"limit": 0}), "invalid tasks.list params: at /limit: must be >= 1"),
+        (json!({"limit": 501}), "invalid tasks.list params: at /limit: must be <= 500"),
+        (json!({"status": "x"}), "invalid tasks.list params: at /status: must be equal to constant"),
+        (json!({"cursor": "x"}), "invalid or expired tasks.list cursor; restart pagination without a cursor"),
+    ] {
+        let error = tasks(params).await.expect_err("this is refused");
+        assert_eq!((&error["code"], &error["message"]), (&json!("INVALID_REQUEST"), &json!(message)), "{error}");
+    }
+}

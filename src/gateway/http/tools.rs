@@ -1,5 +1,5 @@
-//! `POST /tools/invoke`: one tool by name. The agent has none yet, so every name is answered as OpenClaw answers one
-//! that the caller may not use.
+//! `POST /tools/invoke`: one tool by name. The agent has none yet (see `agent::ToolError`), so every name is answered as
+//! OpenClaw answers one that the caller may not use.
 
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::{auth, body};
+use crate::agent::ToolError;
 use crate::gateway::Gateway;
 use crate::net::Peer;
 
@@ -32,7 +33,14 @@ pub(super) async fn invoke(
     let named = |field: &str| payload.get(field).and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty());
     match named("tool").or_else(|| named("name")) {
         None => failed(StatusCode::BAD_REQUEST, "invalid_request", "tools.invoke requires name"),
-        Some(name) => failed(StatusCode::NOT_FOUND, "not_found", &format!("Tool not available: {name}")),
+        Some(name) => {
+            let why = gateway.http.agent.refuse_tool(name, named("agentId"));
+            let (status, kind) = match why {
+                ToolError::NotAvailable(_) => (StatusCode::NOT_FOUND, "not_found"),
+                ToolError::UnknownAgent(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+            };
+            failed(status, kind, &why.to_string())
+        }
     }
 }
 
