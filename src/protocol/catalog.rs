@@ -48,6 +48,7 @@ pub fn methods() -> impl Iterator<Item = &'static Facts> {
         super::sessions::METHODS,
         super::skills::METHODS,
         super::system::METHODS,
+        super::talk::METHODS,
         super::tasks::METHODS,
         super::tools::METHODS,
         super::users::METHODS,

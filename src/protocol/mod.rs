@@ -29,6 +29,7 @@ pub mod projects;
 pub mod sessions;
 pub mod skills;
 pub mod system;
+pub mod talk;
 pub mod tasks;
 pub mod tools;
 pub mod users;

@@ -24,6 +24,7 @@ mod sessions;
 mod skills;
 mod system;
 mod table;
+mod talk;
 mod tasks;
 mod tools;
 mod users;
@@ -180,6 +181,7 @@ impl Services {
         wake::register(&mut table, &waking);
         let policy = Policy::new(self.database.clone(), format!("{}#exec.approvals", self.paths.database().display()));
         approvals::register(&mut table, &self.approvals, &policy);
+        talk::register(&mut table);
         tasks::register(&mut table, &self.agent, &self.cron);
         cron::register(&mut table, &self.cron, self.paths.database().display().to_string());
         table

@@ -119,7 +119,7 @@ async fn there_are_no_tools_and_their_use_is_refused() {
 }
 
 #[tokio::test]
-async fn skills_projects_and_boards_are_empty() {
+async fn skills_projects_boards_and_voices_are_empty() {
     let gateway = gateway().start().await;
     let mut client = gateway.operator().await;
     let skills = client.request("skills.status", json!({})).await.expect("skills");
@@ -136,6 +136,11 @@ async fn skills_projects_and_boards_are_empty() {
     assert_eq!(board, json!({"sessionKey": "agent:main:main", "revision": 0, "tabs": [], "widgets": []}));
     let card = client.request("progressCard.get", json!({"sessionKey": "main"})).await.expect("no card");
     assert_eq!(card, json!({"card": null}));
+    let talk = client.request("talk.catalog", json!({})).await.expect("no voices");
+    let none = json!({"ready": false, "providers": []});
+    let voices = [&talk["speech"], &talk["transcription"], &talk["realtime"], &talk["modes"]];
+    assert_eq!(voices, [&none, &none, &none, &json!([])], "{talk}");
+    refused(&mut client, "talk.catalog", json!([])).await;
     for method in ["board.get", "progressCard.get"] {
         let message = refused(&mut client, method, json!({})).await;
         assert_eq!(message, format!("invalid {method} params: must have required property 'sessionKey'"));
