@@ -1,6 +1,7 @@
 //! Which runs are going on, in which session, and how to stop them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OwnedMutexGuard, watch};
@@ -43,6 +44,8 @@ pub struct Outcome {
 #[derive(Debug, Default)]
 pub struct Registry {
     state: Mutex<State>,
+    /// How often `state` has changed.
+    changes: AtomicU64,
     /// Rung whenever a run ends.
     ended: Notify,
 }
@@ -103,6 +106,7 @@ impl Registry {
         let stop = CancellationToken::new();
         let active = Active { session: session.to_owned(), stop: stop.clone(), outcome: receiver };
         state.runs.insert(run_id.to_owned(), active);
+        self.changes.fetch_add(1, Ordering::Relaxed);
         Ok(Reservation::Taken(Slot {
             registry: Arc::clone(self),
             session: session.to_owned(),
@@ -163,6 +167,7 @@ impl Registry {
     fn release(&self, session: &str, run_id: &str) {
         let mut state = self.state();
         state.runs.remove(run_id);
+        self.changes.fetch_add(1, Ordering::Relaxed);
         if let Some(queue) = state.sessions.get_mut(session) {
             queue.order.retain(|id| id != run_id);
             if queue.order.is_empty() {
@@ -182,6 +187,11 @@ impl Registry {
 impl ActiveRuns for Registry {
     fn of_session(&self, key: &str) -> Vec<String> {
         self.state().sessions.get(key).map(|queue| queue.order.clone()).unwrap_or_default()
+    }
+
+    fn changes(&self) -> u64 {
+        // Changed and read beside the lock: who reads the runs afterwards takes it.
+        self.changes.load(Ordering::Relaxed)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::rows::{preview, session_row, title};
 use super::{SessionKey, Sessions};
 use crate::clock::now_ms;
-use crate::protocol::sessions::{Archived, ListParams, ListReply, SessionRow, SortBy};
+use crate::protocol::sessions::{Archived, EncodedRows, ListParams, ListReply, SessionRow, SortBy};
 use crate::protocol::system::{RecentSession, SessionCount};
 use crate::store::{Error, MessageFilter, SessionFilter, SessionOrder, StoredSession};
 
@@ -16,11 +16,17 @@ const RECENT: u32 = 5;
 /// At which generation of the store, the latest sessions, how many in all.
 pub(super) type Counted = Arc<(u64, Vec<StoredSession>, u64)>;
 
-/// At which generation of the store, what was asked, the answer's stored part.
-pub(super) type Listed = (u64, ListParams, Arc<Page>);
+/// A page of the list, and when and for whom it was read.
+pub(super) struct Listed {
+    /// Of the store, and of what runs.
+    generation: (u64, u64),
+    asked: ListParams,
+    page: Arc<Page>,
+}
 
 pub(super) struct Page {
-    rows: Vec<SessionRow>,
+    rows: EncodedRows,
+    count: usize,
     total: u64,
 }
 
@@ -30,13 +36,12 @@ impl Sessions {
     pub async fn list(&self, params: &ListParams) -> Result<ListReply, Error> {
         let page = self.page(params).await?;
         let offset = params.offset.unwrap_or(0);
-        let shown = offset + page.rows.len() as u64;
+        let shown = offset + page.count as u64;
         let has_more = shown < page.total;
-        let now = now_ms();
         Ok(ListReply {
-            ts: now,
+            ts: now_ms(),
             path: self.0.settings.path.clone(),
-            count: page.rows.len(),
+            count: page.count,
             total_count: page.total,
             limit_applied: limit_of(params),
             offset: params.offset,
@@ -44,31 +49,32 @@ impl Sessions {
             has_more,
             owners: [],
             defaults: self.defaults().clone(),
-            sessions: page.rows.iter().map(|row| self.live(row.clone(), now)).collect(),
+            sessions: page.rows.clone(),
         })
     }
 
-    /// The stored part of a list. Clients ask for the same one again and again, so it is read anew only when
-    /// something has changed.
+    /// Clients ask for the same page again and again, so it is read and encoded anew only when something has changed.
     async fn page(&self, params: &ListParams) -> Result<Arc<Page>, Error> {
-        let generation = self.0.database.generation();
-        if let Some((known_at, asked, page)) = &*self.0.listed.lock().unwrap_or_else(PoisonError::into_inner)
-            && *known_at == generation
-            && asked == params
+        let generation = (self.0.database.generation(), self.0.runs.changes());
+        if let Some(listed) = &*self.0.listed.lock().unwrap_or_else(PoisonError::into_inner)
+            && listed.generation == generation
+            && listed.asked == *params
         {
-            return Ok(Arc::clone(page));
+            return Ok(Arc::clone(&listed.page));
         }
         let filter = filter(params);
         let is_timeless = filter.updated_since.is_none();
         let (stored, total) = self.0.database.sessions(&filter).await?;
         let mut rows = Vec::with_capacity(stored.len());
         for session in &stored {
-            rows.push(self.with_texts(session, params.include_derived_titles, params.include_last_message).await?);
+            let row = self.with_texts(session, params.include_derived_titles, params.include_last_message).await?;
+            rows.push(self.live(row, now_ms()));
         }
-        let page = Arc::new(Page { rows, total });
+        let encoded = EncodedRows::new(&rows).map_err(|_| Error::Corrupt("the list of sessions"))?;
+        let page = Arc::new(Page { rows: encoded, count: rows.len(), total });
         // A list of what was active lately changes with the clock, too.
         if is_timeless {
-            let listed = (generation, params.clone(), Arc::clone(&page));
+            let listed = Listed { generation, asked: params.clone(), page: Arc::clone(&page) };
             *self.0.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed);
         }
         Ok(page)

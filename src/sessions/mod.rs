@@ -37,6 +37,9 @@ use list::{Counted, Listed};
 pub trait ActiveRuns: Send + Sync + 'static {
     /// Run ids, oldest first; those after the first wait for their turn.
     fn of_session(&self, key: &str) -> Vec<String>;
+
+    /// Grows whenever a run comes or goes, so that what was told of them can be kept until then.
+    fn changes(&self) -> u64;
 }
 
 #[derive(Debug, Clone)]
