@@ -186,6 +186,7 @@ async fn a_revoked_device_token_opens_nothing() {
     let mut first = device.clone();
     first["token"] = gateway.token().into();
     client.open(&gateway.url(), first, true).await;
+    client.hello().await;
     let token = client.report("stored").await["token"].clone();
     client.open(&gateway.url(), device, true).await;
     comes_in_by_token(&mut client, &token).await;
