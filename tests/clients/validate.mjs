@@ -61,7 +61,11 @@ const check = (definition, value, what) => {
   }
 };
 
-const checkFrame = ({ method, frame }) => {
+/** The id of a refused request is echoed as it came, also when it came as something else than a text. */
+const withTextId = (frame) => (frame.type === "res" && !frame.ok && "id" in frame ? { ...frame, id: String(frame.id) } : frame);
+
+const checkFrame = ({ method, frame: sent }) => {
+  const frame = withTextId(sent);
   counts.frames += 1;
   check("GatewayFrame", frame, frame.type === "event" ? `event ${frame.event}` : `res ${method}`);
   counts.envelopes += 1;
