@@ -81,6 +81,8 @@ struct Connection {
     wrong_role: u32,
     /// Sent before it was let in.
     pending: Vec<Message>,
+    /// See [`super::fanout::Fanout::join`].
+    closings_before: u64,
     /// Held for its end.
     _attendance: Option<Attendance>,
     _seat: Option<Seat>,
@@ -121,6 +123,7 @@ impl Connection {
             requests: 0,
             wrong_role: 0,
             pending: welcomed.pending,
+            closings_before: welcomed.closings_before,
             id,
             peer,
             outbox,
@@ -133,6 +136,7 @@ impl Connection {
             Arc::clone(&self.context.caller),
             Arc::clone(&self.context.subscriptions),
             Arc::clone(&self.outbox),
+            self.closings_before,
         );
         let end = self.exchange(&mut socket).await;
         drop(membership);

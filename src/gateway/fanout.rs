@@ -1,8 +1,8 @@
 //! Spreads events to those who may and want to have them. Each event is serialised once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
@@ -15,12 +15,39 @@ use crate::protocol::event::Audience;
 use crate::protocol::{Event, Role};
 use crate::rpc::Subscriptions;
 
+/// Closings that are remembered for connections still in their handshake.
+const REMEMBERED_CLOSINGS: usize = 1_024;
+
 #[derive(Debug, Default)]
 pub struct Fanout {
     receivers: RwLock<HashMap<u64, Receiver>>,
+    closings: Mutex<Closings>,
     next: AtomicU64,
     /// The runs that HTTP callers watch, by run id.
     runs: RwLock<HashMap<String, watch::Sender<Arc<str>>>>,
+}
+
+/// The latest closings, and how many there ever were.
+#[derive(Debug, Default)]
+struct Closings {
+    count: u64,
+    latest: VecDeque<Closing>,
+}
+
+impl Closings {
+    fn remember(&mut self, closing: &Closing) {
+        self.count += 1;
+        if self.latest.len() == REMEMBERED_CLOSINGS {
+            self.latest.pop_front();
+        }
+        self.latest.push_back(closing.clone());
+    }
+
+    /// Those after the first `count`, newest first.
+    fn since(&self, count: u64) -> impl Iterator<Item = &Closing> {
+        let new = usize::try_from(self.count.saturating_sub(count)).unwrap_or(usize::MAX);
+        self.latest.iter().rev().take(new)
+    }
 }
 
 #[derive(Debug)]
@@ -38,15 +65,30 @@ pub(super) struct Membership {
 }
 
 impl Fanout {
+    /// How many closings there were; asked before a caller is judged, for [`Fanout::join`].
+    pub(super) fn closings(&self) -> u64 {
+        self.closings.lock().unwrap_or_else(PoisonError::into_inner).count
+    }
+
+    /// From here on the connection is told events, and ended with others of its device. One that was judged before a
+    /// closing and joins after it is ended at once.
     pub(super) fn join(
         self: &Arc<Self>,
         caller: Arc<Caller>,
         subscriptions: Arc<Subscriptions>,
         outbox: Arc<Outbox>,
+        closings_before: u64,
     ) -> Membership {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let receiver = Receiver { caller, subscriptions, outbox };
-        self.receivers.write().unwrap_or_else(PoisonError::into_inner).insert(id, receiver);
+        let mut receivers = self.receivers.write().unwrap_or_else(PoisonError::into_inner);
+        let closings = self.closings.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(closing) = closings.since(closings_before).find(|closing| receiver.is_meant_by(closing)) {
+            receiver.outbox.close(close_of(closing));
+        }
+        drop(closings);
+        receivers.insert(id, receiver);
+        drop(receivers);
         Membership { fanout: Arc::clone(self), id }
     }
 
@@ -128,18 +170,22 @@ impl Subscriber for Fanout {
     }
 
     fn close(&self, closing: &Closing) {
-        let close = match closing.reason {
-            ClosingReason::DeviceRemoved => Close::DEVICE_REMOVED,
-        };
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
+        self.closings.lock().unwrap_or_else(PoisonError::into_inner).remember(closing);
         for receiver in receivers.values().filter(|receiver| receiver.is_meant_by(closing)) {
-            receiver.outbox.close(close);
+            receiver.outbox.close(close_of(closing));
         }
     }
 
     fn attends(&self, device_id: &str) -> bool {
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
         receivers.values().any(|receiver| receiver.caller.device_id() == Some(device_id))
+    }
+}
+
+const fn close_of(closing: &Closing) -> Close {
+    match closing.reason {
+        ClosingReason::DeviceRemoved => Close::DEVICE_REMOVED,
     }
 }
 
@@ -162,5 +208,28 @@ impl Receiver {
             Audience::Approvers => self.subscriptions.follows_approvals(),
             Audience::Profile(id) => self.caller.profile().is_some_and(|profile| profile.id == *id),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn closing(device: usize) -> Closing {
+        Closing { device_id: device.to_string(), role: None, reason: ClosingReason::DeviceRemoved }
+    }
+
+    #[test]
+    fn remembers_the_closings_since_a_handshake_began() {
+        let mut closings = Closings::default();
+        closings.remember(&closing(1));
+        let before = closings.count;
+        assert_eq!(closings.since(before).count(), 0);
+        closings.remember(&closing(2));
+        assert_eq!(closings.since(before).collect::<Vec<_>>(), [&closing(2)]);
+        for device in 0..2 * REMEMBERED_CLOSINGS {
+            closings.remember(&closing(device));
+        }
+        assert_eq!(closings.since(before).count(), REMEMBERED_CLOSINGS);
     }
 }

@@ -41,6 +41,8 @@ pub(super) struct Welcomed {
     pub hello: String,
     /// What the client sent without waiting for it.
     pub pending: Vec<Message>,
+    /// As the fan-out counted them before the caller was judged.
+    pub closings_before: u64,
 }
 
 /// How a handshake ended that led nowhere. The response, if one was due, was sent.
@@ -110,6 +112,7 @@ async fn talk(
         vouched: &headers.vouched,
     };
     let mut pending = Vec::new();
+    let closings_before = gateway.fanout.closings();
     let admission = match while_queueing(gateway.gatekeeper.admit(attempt), socket, &mut pending).await? {
         Ok(admission) => admission,
         Err(refusal) => {
@@ -129,7 +132,8 @@ async fn talk(
         Err(error) => return Err(refuse(socket, &request.id, &error, None).await),
     };
     let hello = response(&request.id, Ok(&hello));
-    Ok(Welcomed { caller: Arc::new(admission.caller), client: params.client, caps: params.caps, hello, pending })
+    let caller = Arc::new(admission.caller);
+    Ok(Welcomed { caller, client: params.client, caps: params.caps, hello, pending, closings_before })
 }
 
 /// Frames that a client may send before it is let in, behind its `connect`.
