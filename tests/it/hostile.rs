@@ -490,3 +490,31 @@ async fn a_control_server_that_dies_and_returns_costs_nothing() {
     .await;
     assert_eq!(headscale.nodes(&name).await, [node]);
 }
+
+/// A reader that stops is spared what a later event says again (`gateway_client` shows the gap), and thrown out for
+/// what is said only once. Each report of a machine goes to every reader with the whole presence list: over 90 MB in
+/// all, more than the gateway keeps for a client and the kernel for a socket. Notes fill what is left.
+#[tokio::test]
+async fn who_misses_what_is_said_only_once_is_closed_with_1008() {
+    let gateway = gateway().start().await;
+    let mut deaf = gateway.operator().await;
+    let mut busy = gateway.operator().await;
+    let hello = json!({"sessionKey": "main", "message": "hello", "idempotencyKey": "first"});
+    busy.request("chat.send", hello).await.expect("the message is taken");
+    busy.event("chat", |chat| chat["state"] == "final").await;
+
+    for number in 0..56 {
+        let line = format!("Node: {}", "x".repeat(60_000));
+        let report = json!({"text": line, "instanceId": format!("machine-{number}")});
+        busy.request("system-event", report).await.expect("the report is taken");
+        // What comes back is read, so that this client is none of the slow.
+        busy.event("presence", |_| true).await;
+    }
+    for number in 0..50 {
+        let note = json!({"sessionKey": "main", "message": format!("{number} {}", "y".repeat(100_000))});
+        busy.request("chat.inject", note).await.expect("the note is taken");
+        busy.event("chat", |chat| chat["state"] == "final").await;
+    }
+    let closed = deaf.closed().await;
+    assert_eq!((closed.code, closed.reason.as_str()), (1008, "slow consumer"));
+}
