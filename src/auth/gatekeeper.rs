@@ -7,11 +7,14 @@ use http::HeaderMap;
 use serde_json::json;
 
 use super::caller::{AuthMethod, Caller};
+use super::case::{
+    Attempt, Case, Proof, caller, requested_role, requested_scopes, require_device, scopes_without_device, within,
+};
 use super::credentials::{self, Sent};
 use super::device::VerifiedDevice;
 use super::origin::{Foreign, Page};
 use super::proxy::Vouched;
-use super::reason::{Asker, Reason};
+use super::reason::Reason;
 use super::settings::{Mode, Settings};
 use super::tailnet::Rights;
 use super::throttle::{Outcome, Sender, Target, Throttle};
@@ -20,9 +23,8 @@ use crate::clock::now_ms;
 use crate::net::Peer;
 use crate::pairing::{Paired, Pairing, TokenVerdict};
 use crate::protocol::handshake::{ClientMode, ConnectParams};
-use crate::protocol::{Role, Scope, access};
+use crate::protocol::{Role, Scope};
 use crate::secret::Secret;
-use crate::store::SetupRecord;
 
 /// The host names and addresses by which the gateway is reached, as the tailnet and the configuration know them.
 pub type OwnNames = Arc<RwLock<Vec<String>>>;
@@ -35,85 +37,12 @@ pub struct Gatekeeper {
     throttle: Throttle,
 }
 
-/// A `connect` request and the connection that it came on.
-#[derive(Debug, Clone, Copy)]
-pub struct Attempt<'a> {
-    pub peer: &'a Peer,
-    pub params: &'a ConnectParams,
-    /// Of this connection's challenge.
-    pub nonce: &'a str,
-    /// Not blank.
-    pub origin: Option<&'a str>,
-    pub host: Option<&'a str>,
-    /// See [`Gatekeeper::vouched`].
-    pub vouched: &'a Vouched,
-}
-
 /// Let in.
 #[derive(Debug)]
 pub struct Admission {
     pub caller: Caller,
     /// The tokens for the device to come back with.
     pub paired: Option<Paired>,
-}
-
-/// An attempt, and what follows from it for every step of the decision.
-#[derive(Debug)]
-pub(super) struct Case<'a> {
-    pub(super) attempt: Attempt<'a>,
-    pub(super) settings: Arc<Settings>,
-    pub(super) role: Role,
-    sent: Sent<'a>,
-    sender: Sender,
-    /// The tailnet identity's, also if there are none.
-    rights: Option<Rights>,
-}
-
-/// What speaks for a caller: the way in, and whom it names.
-#[derive(Debug, Clone)]
-pub(super) struct Proof {
-    pub(super) method: AuthMethod,
-    proxy_user: Option<String>,
-    /// What of the device's own let it in.
-    pub(super) device_token: Option<Secret<String>>,
-    pub(super) setup_code: Option<Box<SetupRecord>>,
-}
-
-impl From<AuthMethod> for Proof {
-    fn from(method: AuthMethod) -> Self {
-        Self { method, proxy_user: None, device_token: None, setup_code: None }
-    }
-}
-
-impl Case<'_> {
-    /// The tailnet identity's rights, where they are enough for the role that is asked.
-    pub(super) fn usable_rights(&self) -> Option<&Rights> {
-        self.rights.as_ref().filter(|rights| match self.role {
-            Role::Operator => !rights.operator.is_empty(),
-            Role::Node => rights.node,
-        })
-    }
-
-    pub(super) fn refusal(&self, reason: &Reason) -> Refusal {
-        reason.refusal(Asker {
-            client: &self.attempt.params.client,
-            is_local: self.attempt.peer.is_loopback(),
-            may_retry_with_device_token: self.attempt.params.device.is_some()
-                && self.sent.token.is_some()
-                && self.sent.password.is_none()
-                && self.sent.device_token.is_none(),
-        })
-    }
-
-    /// A part of the gateway's own installation, on its own machine and not in a browser: it needs no device.
-    fn is_own_backend(&self, method: AuthMethod) -> bool {
-        let is_proven = method.is_shared_secret() || matches!(method, AuthMethod::None | AuthMethod::DeviceToken);
-        is_proven && self.is_own_program() && kind::is_backend(&self.attempt.params.client)
-    }
-
-    fn is_own_program(&self) -> bool {
-        self.attempt.peer.is_loopback() && self.attempt.origin.is_none()
-    }
 }
 
 impl Gatekeeper {
@@ -438,22 +367,6 @@ pub(super) fn tailnet_rights(peer: &Peer, settings: &Settings) -> Option<Rights>
     peer.whois().filter(|_| settings.allow_tailscale).map(|whois| tailnet::rights(whois, settings))
 }
 
-fn requested_role(params: &ConnectParams) -> Result<Role, Refusal> {
-    match params.role.as_deref() {
-        None | Some("operator") => Ok(Role::Operator),
-        Some("node") => Ok(Role::Node),
-        Some(_) => Err(Refusal::plain("invalid role")),
-    }
-}
-
-/// Scopes are an operator's; those that a node asks for mean nothing.
-fn requested_scopes(params: &ConnectParams, role: Role) -> Vec<Scope> {
-    match role {
-        Role::Operator => params.scopes.iter().filter_map(|scope| Scope::parse(scope)).collect(),
-        Role::Node => Vec::new(),
-    }
-}
-
 fn check_copilot(params: &ConnectParams, origin: Option<&str>) -> Result<(), Refusal> {
     let has = |cap: &str| params.caps.iter().any(|known| known == cap);
     if params.client.mode != ClientMode::Ui || !has("run-tool-bindings") || !has("session-scoped-events") {
@@ -467,84 +380,4 @@ fn check_copilot(params: &ConnectParams, origin: Option<&str>) -> Result<(), Ref
     let message = "browser copilot requires a canonical Chrome extension origin";
     let reason = json!("invalid browser copilot origin");
     Err(Refusal::new("CONTROL_UI_ORIGIN_NOT_ALLOWED", message).detail("reason", reason))
-}
-
-/// Who may come without a device, and what the others are told: what was guessed wrong before that a device is needed.
-fn require_device(case: &Case<'_>, shared: Result<&Proof, &Reason>) -> Result<(), Refusal> {
-    let client = &case.attempt.params.client;
-    let is_operator = case.role == Role::Operator;
-    let method = shared.ok().map(|proof| proof.method).filter(|_| is_operator);
-    let is_ui = kind::is_operator_ui(client);
-    // A tailnet identity with rights is a device already.
-    let is_device = is_operator && case.usable_rights().is_some();
-    match method {
-        Some(_) if is_device => return Ok(()),
-        Some(AuthMethod::TrustedProxy) if is_ui => return Ok(()),
-        Some(method) if case.is_own_backend(method) => return Ok(()),
-        _ if is_ui => {
-            let message = "control ui requires device identity (use HTTPS or localhost secure context)";
-            return Err(Refusal::new("CONTROL_UI_DEVICE_IDENTITY_REQUIRED", message));
-        }
-        Some(method) if method.is_shared_secret() || method == AuthMethod::TrustedProxy => return Ok(()),
-        _ => {}
-    }
-    match shared {
-        Err(reason @ Reason::TailnetRights(_)) => Err(case.refusal(reason)),
-        Err(reason) if case.sent.tried_shared_secret => Err(case.refusal(reason)),
-        _ => Err(Refusal::not_paired("DEVICE_IDENTITY_REQUIRED", "device identity required")),
-    }
-}
-
-/// A caller that presents no key keeps its scopes only where its path proves who it is (protocol §3).
-fn scopes_without_device(case: &Case<'_>, proof: &Proof, requested: Vec<Scope>) -> Vec<Scope> {
-    let client = &case.attempt.params.client;
-    let is_own_command_line =
-        proof.method.is_shared_secret() && case.is_own_program() && kind::is_own_command_line(client);
-    match case.usable_rights() {
-        _ if kind::is_probe(client) => Vec::new(),
-        Some(rights) => within(&requested, &rights.operator),
-        None if is_own_command_line || case.is_own_backend(proof.method) => requested,
-        None => Vec::new(),
-    }
-}
-
-fn caller(case: &Case<'_>, proof: Proof, scopes: Vec<Scope>, device_id: Option<String>) -> Caller {
-    let whois = match case.attempt.peer {
-        Peer::Tailnet { whois, .. } if case.settings.allow_tailscale => whois.clone(),
-        _ => None,
-    };
-    let owner_by_secret =
-        whois.is_none() && proof.method.is_shared_secret() && kind::is_page(&case.attempt.params.client);
-    let Proof { method, proxy_user, .. } = proof;
-    let address = case.attempt.peer.address().ip().to_canonical();
-    Caller { role: case.role, scopes, method, device_id, address, whois, proxy_user, owner_by_secret }
-}
-
-/// Never more than the rights, never more than was asked for. Who asks for `admin` asks for everything, and gets of
-/// it what the rights hold: a narrower session, not an empty one.
-fn within(requested: &[Scope], rights: &[Scope]) -> Vec<Scope> {
-    let asked = requested.iter().copied().filter(|scope| access::permits(rights, *scope));
-    let implied = rights.iter().copied().filter(|scope| access::permits(requested, *scope));
-    let mut granted: Vec<Scope> = Vec::new();
-    for scope in asked.chain(implied) {
-        if !granted.contains(&scope) {
-            granted.push(scope);
-        }
-    }
-    granted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scopes_are_what_was_asked_for_within_the_rights() {
-        use Scope::{Admin, Pairing, Read, Write};
-        assert_eq!(within(&[Admin], &[Read]), [Read]);
-        assert_eq!(within(&[Read, Write], &[Admin]), [Read, Write]);
-        assert_eq!(within(&[Write], &[Read]), [Read]);
-        assert_eq!(within(&[Pairing], &[Read, Write]), [Scope::Admin; 0]);
-        assert_eq!(within(&[], &[Admin]), [Scope::Admin; 0]);
-    }
 }

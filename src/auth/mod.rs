@@ -6,6 +6,7 @@
 //! only where the configuration asks for it.)
 
 mod caller;
+mod case;
 mod credentials;
 mod device;
 mod gatekeeper;
@@ -22,7 +23,8 @@ mod throttle;
 mod whoami;
 
 pub use caller::{AuthMethod, Caller};
-pub use gatekeeper::{Admission, Attempt, Gatekeeper, OwnNames};
+pub use case::Attempt;
+pub use gatekeeper::{Admission, Gatekeeper, OwnNames};
 pub use http::{HttpAttempt, HttpRefusal};
 pub use proxy::Vouched;
 pub use refusal::Refusal;

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::caller::AuthMethod;
+use super::case::{Case, Proof};
 use super::device::VerifiedDevice;
-use super::gatekeeper::{Case, Proof};
 use super::reason::Reason;
 use super::settings::{Mode, Settings};
 use super::{Refusal, kind};

@@ -5,113 +5,17 @@ use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 use super::change::{Ask, Asked, Bond, approve, is_reusable, reissue, resolved, token_of, wait};
+use super::request::{Denied, Handed, Page, Paired, Proof, Reason, Request, Required, TokenVerdict};
 use super::{Pairing, class, horizon};
 use crate::bus::Closing;
 use crate::clock::now_ms;
 use crate::net::Peer;
 use crate::protocol::access::permits;
 use crate::protocol::devices::{ApprovedVia, Decision, DeviceFacts, SeenBy};
-use crate::protocol::handshake::{ClientId, ClientInfo, ClientMode};
+use crate::protocol::handshake::{ClientId, ClientMode};
 use crate::protocol::{Event, Role, Scope};
 use crate::secret::{Secret, fingerprint};
-use crate::store::{self, Device, DeviceState, SetupRecord, Sighting};
-
-/// A device that proved its key, asking for a role.
-#[derive(Debug)]
-pub struct Request<'a> {
-    pub device_id: &'a str,
-    pub public_key: &'a str,
-    pub client: &'a ClientInfo,
-    pub role: Role,
-    pub scopes: &'a [Scope],
-    pub peer: &'a Peer,
-    pub page: Page<'a>,
-    pub proof: Proof<'a>,
-    /// Whether the peer is a tailnet identity that may have the role: its word is an approval.
-    pub is_vouched_for: bool,
-}
-
-/// The web page that a request came from, if it came from one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Page<'a> {
-    None,
-    /// A UI of ours.
-    Own,
-    /// Anything else, an extension for instance. It is never approved silently.
-    Foreign(&'a str),
-}
-
-/// How the caller was let in.
-#[derive(Debug)]
-pub enum Proof<'a> {
-    /// `gateway.auth.mode` is `none`.
-    Nothing,
-    SharedSecret(&'a Secret<String>),
-    /// As it was shown: should it have been replaced a moment ago, its holder is not handed the new one.
-    DeviceToken(&'a Secret<String>),
-    SetupCode(&'a SetupRecord),
-    /// Somebody else's word: the tailnet's, or a trusted proxy's.
-    Identity,
-}
-
-/// Let in, with the tokens to come back with.
-#[derive(Debug)]
-pub struct Paired {
-    /// Of the role that was asked for.
-    pub token: Handed,
-    /// Of the others that a setup code gave.
-    pub others: Vec<Handed>,
-}
-
-#[derive(Debug)]
-pub struct Handed {
-    pub token: Secret<String>,
-    pub role: Role,
-    pub scopes: Vec<Scope>,
-    pub issued_at: u64,
-}
-
-/// Not let in.
-#[derive(Debug)]
-pub enum Denied {
-    Required(Box<Required>),
-    /// Too many others wait.
-    Full,
-    /// The token was replaced or revoked since it was judged.
-    TokenEnded,
-    Store(store::Error),
-}
-
-/// What has to be approved, as the client is told.
-#[derive(Debug)]
-pub struct Required {
-    pub reason: Reason,
-    pub request_id: String,
-    pub approved_roles: Vec<Role>,
-    pub approved_scopes: Vec<Scope>,
-    /// Whether the client should ask again by itself.
-    pub polls: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    NotPaired,
-    RoleUpgrade,
-    ScopeUpgrade,
-    MetadataUpgrade,
-}
-
-/// What a device token turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TokenVerdict {
-    Fits,
-    /// Right, but for less than is asked for.
-    TooNarrow,
-    /// Right, but issued on another tailnet node.
-    OtherNode,
-    /// Not the token of this device and role, or no longer.
-    Wrong,
-}
+use crate::store::{self, Device, DeviceState, Sighting};
 
 impl Pairing {
     /// Judges a device token. Counts as a use of it where it fits.
@@ -459,37 +363,4 @@ fn node(peer: &Peer) -> Option<&str> {
 
 fn remote_ip(peer: &Peer) -> Option<String> {
     (!peer.is_loopback()).then(|| peer.address().ip().to_canonical().to_string())
-}
-
-impl Reason {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NotPaired => "not-paired",
-            Self::RoleUpgrade => "role-upgrade",
-            Self::ScopeUpgrade => "scope-upgrade",
-            Self::MetadataUpgrade => "metadata-upgrade",
-        }
-    }
-
-    /// After `pairing required: `.
-    #[must_use]
-    pub const fn requirement(self) -> &'static str {
-        match self {
-            Self::NotPaired => "device is not approved yet",
-            Self::RoleUpgrade => "device is asking for a higher role than currently approved",
-            Self::ScopeUpgrade => "device is asking for more scopes than currently approved",
-            Self::MetadataUpgrade => "device identity changed and must be re-approved",
-        }
-    }
-
-    #[must_use]
-    pub const fn hint(self) -> &'static str {
-        match self {
-            Self::NotPaired => "Approve this device from the pending pairing requests.",
-            Self::RoleUpgrade => "Review the requested role upgrade, then approve the pending request.",
-            Self::ScopeUpgrade => "Review the requested scopes, then approve the pending upgrade.",
-            Self::MetadataUpgrade => "Review the refreshed device details, then approve the pending request.",
-        }
-    }
 }

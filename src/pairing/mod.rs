@@ -1,8 +1,9 @@
 //! Devices: which are known, which wait, what tokens they hold, and the codes that set one up (protocol §4).
 //!
-//! `admission` decides at the handshake, `decisions` carries out what operators decide, `tokens` what they do to tokens,
-//! `setup` makes and redeems setup codes. What is on disk about a device is changed in one transaction by `change`, the
-//! rules of which know no database. Who may come in at all is decided in `auth`, which asks here; handlers are in `rpc`.
+//! `request` is what a device asks for at the handshake, `admission` decides about it; `decisions` carries out what
+//! operators decide, `tokens` what they do to tokens, `setup` makes and redeems setup codes. What is on disk about a
+//! device is changed in one transaction by `change`, the rules of which know no database. Who may come in at all is
+//! decided in `auth`, which asks here; handlers are in `rpc`.
 
 mod address;
 mod admission;
@@ -11,6 +12,7 @@ mod change;
 mod class;
 mod decisions;
 mod qr;
+mod request;
 mod settings;
 mod setup;
 mod sightings;
@@ -19,9 +21,9 @@ mod tokens;
 use std::sync::Arc;
 
 pub use address::{AddressError, Reach, choose as choose_address};
-pub use admission::{Denied, Handed, Page, Paired, Proof, Reason, Request, Required, TokenVerdict};
 pub use decisions::By;
 pub use qr::qr_data_url;
+pub use request::{Denied, Handed, Page, Paired, Proof, Reason, Request, Required, TokenVerdict};
 pub use settings::Settings;
 pub use setup::{SetupOrder, SetupTicket};
 

@@ -65,10 +65,7 @@ impl Table {
         self.insert::<M>(move |context, id, params| {
             let service = service.clone();
             async move {
-                let result = match decode::<M::Params>(M::NAME, params.as_deref()) {
-                    Ok(params) => handler(service, context, params).await,
-                    Err(error) => Err(error),
-                };
+                let result = call::<M, _, _, _, _>(handler, service, context, params.as_deref()).await;
                 answer(&id, result)
             }
             .boxed()
@@ -93,10 +90,7 @@ impl Table {
         self.insert::<M>(move |context, id, params| {
             let service = service.clone();
             async move {
-                let result = match decode::<M::Params>(M::NAME, params.as_deref()) {
-                    Ok(params) => handler(service, context, params).await,
-                    Err(error) => Err(error),
-                };
+                let result = call::<M, _, _, _, _>(handler, service, context, params.as_deref()).await;
                 match result {
                     Ok(TwoReplies { first: Some(first), second }) => {
                         let mut answer = answer(&id, Ok(first));
@@ -126,10 +120,7 @@ impl Table {
         self.insert::<M>(move |context, id, params| {
             let service = service.clone();
             async move {
-                let result = match decode::<M::Params>(M::NAME, params.as_deref()) {
-                    Ok(params) => handler(service, context, params).await,
-                    Err(error) => Err(error),
-                };
+                let result = call::<M, _, _, _, _>(handler, service, context, params.as_deref()).await;
                 let (result, closing) = match result {
                     Ok((reply, closing)) => (Ok(reply), Some(closing)),
                     Err(error) => (Err(error), None),
@@ -203,6 +194,21 @@ impl Table {
 pub struct TwoReplies<A, B> {
     pub first: Option<A>,
     pub second: BoxFuture<'static, Result<B, ErrorShape>>,
+}
+
+/// Decodes the params and hands them to the handler.
+async fn call<M, S, H, F, R>(
+    handler: H,
+    service: S,
+    context: Context,
+    params: Option<&RawValue>,
+) -> Result<R, ErrorShape>
+where
+    M: Method,
+    H: Fn(S, Context, M::Params) -> F,
+    F: Future<Output = Result<R, ErrorShape>>,
+{
+    handler(service, context, decode::<M::Params>(M::NAME, params)?).await
 }
 
 fn answer<T: Serialize>(id: &RawValue, result: Result<T, ErrorShape>) -> Answer {

@@ -2,6 +2,7 @@
 //! clients. `tests/run` installs what they need. One file a topic; what they stand on is in `harness/`.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod agent;
 mod approvals;
 mod automation;
 mod browser;
@@ -10,6 +11,7 @@ mod chat;
 mod config;
 mod config_rpc;
 mod contract;
+mod control;
 mod control_ui;
 mod devices;
 mod differential;
@@ -20,8 +22,10 @@ mod harness;
 mod hostile;
 mod http;
 mod identity;
+mod limits;
 mod matrix;
 mod openclaw_cli;
 mod pairing;
 mod sessions;
+mod setup_codes;
 mod system;

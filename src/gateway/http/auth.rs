@@ -1,9 +1,11 @@
 //! Who may use the routes that are not everybody's.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
+use serde_json::Value;
 
-use super::{answer, text};
+use super::{answer, body, text};
 use crate::auth::{HttpAttempt, HttpRefusal};
 use crate::gateway::Gateway;
 use crate::net::Peer;
@@ -11,6 +13,18 @@ use crate::net::Peer;
 /// The shared secret as `Authorization: Bearer`, or the answer to give instead.
 pub(super) async fn require_secret(gateway: &Gateway, peer: &Peer, headers: &HeaderMap) -> Result<(), Response> {
     gateway.gatekeeper.admit_program(attempt(peer, headers)).await.map_err(refusal)
+}
+
+/// The JSON that a program sends, read only when its secret is right; or the answer to give instead.
+pub(super) async fn program_body(
+    gateway: &Gateway,
+    peer: &Peer,
+    headers: &HeaderMap,
+    body: Body,
+    most_bytes: usize,
+) -> Result<Value, Response> {
+    require_secret(gateway, peer, headers).await?;
+    body::read_json(body, most_bytes).await.map_err(IntoResponse::into_response)
 }
 
 /// What a page reads: the shared secret, a device's token or a verified tailnet identity.

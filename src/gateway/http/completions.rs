@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::openai::{self, NO_ANSWER, completion_usage, internal, invalid, is_answered};
 use super::shape::Fields;
 use super::turn::{Step, Turn};
-use super::{answer, auth, body, dialogue};
+use super::{answer, auth, dialogue};
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
 use crate::net::Peer;
@@ -109,12 +109,9 @@ pub(super) async fn complete(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if let Err(refusal) = auth::require_secret(&gateway, &peer, &headers).await {
-        return refusal;
-    }
-    let payload = match body::read_json(body, MAX_BODY).await {
+    let payload = match auth::program_body(&gateway, &peer, &headers, body, MAX_BODY).await {
         Ok(payload) => payload,
-        Err(fault) => return fault.into_response(),
+        Err(refusal) => return refusal,
     };
     let read = Wish::read(&payload).and_then(|wish| {
         let key = openai::session_of(&gateway, &headers, &wish.model, wish.user.as_deref(), "openai")?;
@@ -217,12 +214,9 @@ pub(super) async fn embed(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if let Err(refusal) = auth::require_secret(&gateway, &peer, &headers).await {
-        return refusal;
-    }
-    let payload = match body::read_json(body, MAX_EMBEDDINGS_BODY).await {
+    let payload = match auth::program_body(&gateway, &peer, &headers, body, MAX_EMBEDDINGS_BODY).await {
         Ok(payload) => payload,
-        Err(fault) => return fault.into_response(),
+        Err(refusal) => return refusal,
     };
     let own = gateway.http.agent.settings().agent_id.as_str();
     match check_embeddings(&payload, own) {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::openai::{self, NO_ANSWER, invalid, is_answered};
 use super::shape::Fields;
 use super::turn::{Step, Turn};
-use super::{answer, auth, body, dialogue};
+use super::{answer, auth, dialogue};
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
 use crate::net::Peer;
@@ -167,12 +167,9 @@ pub(super) async fn respond(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if let Err(refusal) = auth::require_secret(&gateway, &peer, &headers).await {
-        return refusal;
-    }
-    let payload = match body::read_json(body, MAX_BODY).await {
+    let payload = match auth::program_body(&gateway, &peer, &headers, body, MAX_BODY).await {
         Ok(payload) => payload,
-        Err(fault) => return fault.into_response(),
+        Err(refusal) => return refusal,
     };
     let read = Wish::read(&payload).and_then(|wish| {
         let key = openai::session_of(&gateway, &headers, &wish.model, wish.user.as_deref(), "openresponses")?;

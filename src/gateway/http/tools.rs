@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
-use super::{auth, body};
+use super::auth;
 use crate::agent::ToolError;
 use crate::gateway::Gateway;
 use crate::net::Peer;
@@ -23,12 +23,9 @@ pub(super) async fn invoke(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if let Err(refusal) = auth::require_secret(&gateway, &peer, &headers).await {
-        return refusal;
-    }
-    let payload = match body::read_json(body, MAX_BODY).await {
+    let payload = match auth::program_body(&gateway, &peer, &headers, body, MAX_BODY).await {
         Ok(payload) => payload,
-        Err(fault) => return fault.into_response(),
+        Err(refusal) => return refusal,
     };
     let named = |field: &str| payload.get(field).and_then(Value::as_str).map(str::trim).filter(|name| !name.is_empty());
     match named("tool").or_else(|| named("name")) {
