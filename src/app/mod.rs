@@ -196,6 +196,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         about: about(resolved, &agent, &agent_id),
         connections,
         unauthenticated: AddressLimit::new(max_unauthenticated),
+        patience: resolved.patience,
         http: Surface::new(resolved.http.clone(), agent.clone(), sessions, heartbeats),
     };
     Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names, configuration })

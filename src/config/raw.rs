@@ -70,6 +70,8 @@ pub(super) struct Gateway {
     pub(super) bind: Option<Bind>,
     pub(super) custom_bind_host: Option<String>,
     pub(super) handshake_timeout_ms: Option<u64>,
+    pub(super) write_timeout_ms: Option<u64>,
+    pub(super) ping_interval_ms: Option<u64>,
     pub(super) reload: Reload,
     pub(super) auth: Auth,
     pub(super) trusted_proxies: Vec<String>,

@@ -103,6 +103,10 @@ const GATEWAY: &[Field] = &[
     key("customBindHost", Kind::Text, "\"192.0.2.10\"").restart("The address for bind \"custom\"."),
     key("handshakeTimeoutMs", Kind::Integer { least: 100, most: 600_000 }, "15000")
         .live("How long a client may take from connecting to a finished handshake."),
+    key("writeTimeoutMs", Kind::Integer { least: 100, most: 600_000 }, "30000")
+        .restart("How long a client may take nothing of what is sent to it before its connection is ended."),
+    key("pingIntervalMs", Kind::Integer { least: 100, most: 600_000 }, "25000")
+        .restart("How often a WebSocket is pinged; a client that gives no sign of life for as long is gone."),
     key("reload", Kind::Table(RELOAD), "{ mode: \"hybrid\" }").live("What becomes of a change of this file."),
     key("auth", Kind::Table(AUTH), "{ mode: \"token\" }").live("What callers have to show."),
     key("trustedProxies", Kind::TextList, "[\"192.0.2.1\", \"10.0.0.0/8\"]")

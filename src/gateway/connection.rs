@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -21,15 +21,13 @@ use super::handshake::{self, Failed, Socket, Welcomed};
 use super::outbox::{Next, Outbox};
 use super::upgrade::Headers;
 use crate::approvals::Seat;
+use crate::net::deadline::{WriteDeadline, is_stalled};
 use crate::net::guard::Guard;
-use crate::net::{AddressSlot, Peer, Stream};
+use crate::net::{AddressSlot, Peer};
 use crate::protocol::frame::{Inbound, Request, response};
 use crate::protocol::{ErrorShape, MAX_PAYLOAD};
 use crate::rpc::{Answer, Context, Dispatch, Subscriptions};
 
-const PING_INTERVAL: Duration = Duration::from_secs(25);
-/// A client that takes not one byte for this long has gone.
-const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// After our close frame, what the peer still sends is read this long: closing at once would reset the connection and
 /// with it the frame that says why.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
@@ -48,7 +46,13 @@ const READ_BUFFER: usize = 4 * 1024;
 const WRITE_BUFFER: usize = 64 * 1024;
 
 /// Runs the connection to its end.
-pub(super) async fn run(stream: Guard<Stream>, peer: Peer, headers: Headers, slot: AddressSlot, gateway: Arc<Gateway>) {
+pub(super) async fn run(
+    stream: Guard<WriteDeadline>,
+    peer: Peer,
+    headers: Headers,
+    slot: AddressSlot,
+    gateway: Arc<Gateway>,
+) {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
@@ -148,7 +152,8 @@ impl Connection {
 
     /// Reads and writes until the end; returns the close frame that is due, if the peer is still there.
     async fn exchange(&mut self, socket: &mut Socket) -> Option<CloseFrame> {
-        let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + PING_INTERVAL, PING_INTERVAL);
+        let ping_interval = self.gateway.patience.ping_interval;
+        let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + ping_interval, ping_interval);
         let mut is_alive = true;
         let stopped = self.gateway.shutdown.stopped();
         tokio::pin!(stopped);
@@ -186,9 +191,8 @@ impl Connection {
         }
     }
 
-    /// Writes all that waits, flushed once.
+    /// Writes all that waits, flushed once. How long that may take is the stream's own affair.
     async fn write(&self, socket: &mut Socket) -> ControlFlow<Option<CloseFrame>> {
-        let written = socket.get_ref().written();
         let writing = async {
             while let Some(next) = self.outbox.take() {
                 match next {
@@ -202,12 +206,13 @@ impl Connection {
             socket.flush().await?;
             Ok::<_, WsError>(None)
         };
-        match while_moving(&written, writing).await {
-            Some(Ok(None)) => ControlFlow::Continue(()),
-            Some(Ok(Some(close))) => ControlFlow::Break(Some(close.frame())),
-            Some(Err(_)) => ControlFlow::Break(None),
-            None => {
-                tracing::warn!(conn.id = %self.id, peer.addr = %self.peer.address(), "the client reads nothing");
+        match writing.await {
+            Ok(None) => ControlFlow::Continue(()),
+            Ok(Some(close)) => ControlFlow::Break(Some(close.frame())),
+            Err(error) => {
+                if is_stalled(&error) {
+                    tracing::warn!(conn.id = %self.id, peer.addr = %self.peer.address(), "the client reads nothing");
+                }
                 ControlFlow::Break(None)
             }
         }
@@ -375,23 +380,10 @@ impl Call {
     }
 }
 
-/// Waits for a write as long as the peer takes anything at all; `None` when it does not.
-async fn while_moving<T>(written: &AtomicU64, writing: impl Future<Output = T>) -> Option<T> {
-    tokio::pin!(writing);
-    loop {
-        let before = written.load(Ordering::Relaxed);
-        match tokio::time::timeout(WRITE_LIMIT, &mut writing).await {
-            Ok(done) => return Some(done),
-            Err(_) if written.load(Ordering::Relaxed) == before => return None,
-            Err(_) => {}
-        }
-    }
-}
-
 async fn send(socket: &mut Socket, message: Message) -> ControlFlow<Option<CloseFrame>> {
-    match tokio::time::timeout(WRITE_LIMIT, socket.send(message)).await {
-        Ok(Ok(())) => ControlFlow::Continue(()),
-        _ => ControlFlow::Break(None),
+    match socket.send(message).await {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(_) => ControlFlow::Break(None),
     }
 }
 

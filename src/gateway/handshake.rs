@@ -15,8 +15,9 @@ use super::close::{Close, policy};
 use super::upgrade::Headers;
 use crate::auth::{Admission, Attempt, Caller};
 use crate::clock::now_ms;
+use crate::net::Peer;
+use crate::net::deadline::WriteDeadline;
 use crate::net::guard::Guard;
-use crate::net::{Peer, Stream};
 use crate::pairing::Handed;
 use crate::protocol::access::{Scope, permits};
 use crate::protocol::devices::HandedToken;
@@ -30,7 +31,7 @@ use crate::protocol::{
     TICK_INTERVAL_MS,
 };
 
-pub(super) type Socket = WebSocketStream<Guard<Stream>>;
+pub(super) type Socket = WebSocketStream<Guard<WriteDeadline>>;
 
 /// Somebody who was let in.
 pub(super) struct Welcomed {

@@ -26,7 +26,7 @@ pub use server::serve;
 use crate::approvals::Approvers;
 use crate::auth::Gatekeeper;
 use crate::bus::Bus;
-use crate::net::AddressLimit;
+use crate::net::{AddressLimit, Patience};
 use crate::pairing::Pairing;
 use crate::protocol::handshake::SessionDefaults;
 use crate::rpc::{Presence, System, Table};
@@ -47,6 +47,7 @@ pub struct Gateway {
     /// Live WebSocket connections.
     pub connections: Arc<AtomicUsize>,
     pub unauthenticated: AddressLimit,
+    pub patience: Patience,
     pub http: Surface,
 }
 

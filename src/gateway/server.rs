@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use super::{Gateway, http as routes, upgrade};
+use crate::net::deadline::{WriteDeadline, is_stalled};
 use crate::net::forwarded::{self, Unattributable};
 use crate::net::{Listener, Peer, Stream};
 
@@ -67,6 +68,7 @@ fn warn_of_proxy(unattributable: &Unattributable) {
 async fn serve_stream(stream: Stream, peer: Peer, router: Router, gateway: Arc<Gateway>) {
     let (draining, stopped) = (gateway.shutdown.draining(), gateway.shutdown.stopped());
     let address = peer.address();
+    let stream = WriteDeadline::new(stream, gateway.patience.write_timeout);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (router, gateway, peer) = (router.clone(), Arc::clone(&gateway), peer.clone());
         async move {
@@ -103,6 +105,10 @@ async fn serve_stream(stream: Stream, peer: Peer, router: Router, gateway: Arc<G
         tokio::select! {
             result = &mut connection => {
                 if let Err(error) = result {
+                    if is_stalled(&error) {
+                        tracing::info!(peer.addr = %address, "ended an HTTP connection: its reader takes nothing");
+                        return;
+                    }
                     tracing::debug!(peer.addr = %address, %error, "an HTTP connection broke");
                 }
                 return;

@@ -6,8 +6,6 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -23,24 +21,18 @@ pub struct Guard<S> {
     /// Bytes that were read together with the HTTP request.
     early: Bytes,
     watch: Option<Watch>,
-    written: Arc<AtomicU64>,
 }
 
 impl<S> Guard<S> {
     /// Watches for client frames of more than `max_frame` bytes.
     pub fn new(stream: S, early: Bytes, max_frame: usize) -> Self {
         let watch = Watch { max_frame, budget: max_frame * FRAMES_BEFORE_AUTH, header: [0; 14], filled: 0, skip: 0 };
-        Self { stream, early, watch: Some(watch), written: Arc::default() }
+        Self { stream, early, watch: Some(watch) }
     }
 
     /// The peer is known now: from here on the library's own limit holds.
     pub fn lift(&mut self) {
         self.watch = None;
-    }
-
-    /// How many bytes the peer's side has taken so far: a slow peer moves it, a dead one does not.
-    pub fn written(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.written)
     }
 
     pub fn into_inner(self) -> S {
@@ -135,12 +127,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let guard = self.get_mut();
-        let written = Pin::new(&mut guard.stream).poll_write(context, bytes);
-        if let Poll::Ready(Ok(count)) = written {
-            guard.written.fetch_add(count as u64, Ordering::Relaxed);
-        }
-        written
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

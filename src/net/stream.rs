@@ -3,7 +3,9 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use rustix::net::{SendFlags, send, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -11,6 +13,29 @@ use tokio::net::{TcpStream, UnixStream};
 pub enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// Asks the kernel itself, past what tokio knows of its readiness.
+    ///
+    /// # Errors
+    /// `WouldBlock` where there is no room for a single byte.
+    pub(super) fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        let written = match self {
+            Self::Tcp(stream) => send(stream, bytes, flags),
+            Self::Unix(stream) => send(stream, bytes, flags),
+        };
+        Ok(written?)
+    }
+
+    /// Lets go of what the peer did not take: else the kernel keeps it and goes on asking for minutes.
+    pub(super) fn reset_at_close(&self) {
+        if let Self::Tcp(stream) = self {
+            // It only fails where there is nothing left to close.
+            let _ = sockopt::set_socket_linger(stream, Some(Duration::ZERO));
+        }
+    }
 }
 
 impl AsyncRead for Stream {

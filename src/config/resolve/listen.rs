@@ -1,10 +1,12 @@
-//! `gateway.port`, `gateway.bind`, `gateway.customBindHost`.
+//! `gateway.port`, `gateway.bind`, `gateway.customBindHost`, and how long a peer that does nothing is waited for.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 use super::super::layers::Layers;
 use super::super::raw::{Bind, Gateway, address};
 use super::named;
+use crate::net::Patience;
 use crate::net::bind::{BindMode, Settings};
 use crate::protocol::config::Issue;
 use crate::tailnet;
@@ -27,6 +29,14 @@ pub(super) fn resolve(
         Some(Bind::Auto) | None => BindMode::Loopback,
     };
     Settings { mode, port: gateway.port.unwrap_or(DEFAULT_PORT) }
+}
+
+pub(super) fn patience(gateway: &Gateway) -> Patience {
+    let usual = Patience::default();
+    Patience {
+        write_timeout: gateway.write_timeout_ms.map_or(usual.write_timeout, Duration::from_millis),
+        ping_interval: gateway.ping_interval_ms.map_or(usual.ping_interval, Duration::from_millis),
+    }
 }
 
 fn custom_address(gateway: &Gateway, layers: &Layers, issues: &mut Vec<Issue>) -> IpAddr {

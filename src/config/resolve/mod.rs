@@ -30,6 +30,7 @@ use crate::{agent as agent_module, auth, net, pairing as pairing_module, tailnet
 pub struct Resolved {
     pub paths: Paths,
     pub bind: net::bind::Settings,
+    pub patience: net::Patience,
     pub auth: auth::Settings,
     pub pairing: pairing_module::Settings,
     /// `None`: no node of a tailnet.
@@ -82,6 +83,7 @@ pub enum SecretOrigin {
 pub struct Draft {
     pub paths: Paths,
     pub bind: net::bind::Settings,
+    pub patience: net::Patience,
     pub access: AccessDraft,
     pub pairing: pairing_module::Settings,
     pub tailnet: Option<tailnet_module::Settings>,
@@ -127,6 +129,7 @@ impl Draft {
         Ok(Resolved {
             paths: self.paths,
             bind: self.bind,
+            patience: self.patience,
             auth,
             pairing: self.pairing,
             tailnet: self.tailnet,
@@ -179,6 +182,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
     Ok(Draft {
         paths,
         bind,
+        patience: listen::patience(&raw.gateway),
         access,
         pairing,
         tailnet,
