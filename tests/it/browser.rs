@@ -73,6 +73,23 @@ async fn the_printed_link_signs_in_on_the_same_machine() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn under_a_base_path_the_page_signs_in_chats_and_comes_back() {
+    let gateway = gateway().config(json!({"gateway": {"controlUi": {"basePath": "/desk/one"}}})).start().await;
+    let mut browser = Browser::here().await;
+    // Without the slash, as people type it.
+    browser.open(&format!("{}/desk/one#token={}", gateway.http(), gateway.token())).await;
+    browser.text(CONNECTED).await;
+    browser.fill(COMPOSER, "hello").await;
+    browser.click(SEND).await;
+    assert!(browser.text(ANSWER_DONE).await.contains("echo: hello"));
+    browser.reload().await;
+    browser.text(CONNECTED).await;
+    assert!(browser.text(ANSWER_DONE).await.contains("echo: hello"), "what was said is there after a reload");
+    assert_eq!(browser.errors().await, Vec::<String>::new());
+    assert_eq!(gateway.get("/").await.status, 404, "the page is nowhere else");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_token_the_page_asks_for_one() {
     let gateway = gateway().start().await;
     let mut browser = Browser::here().await;

@@ -1,7 +1,8 @@
 import { defineConfig } from "vite";
 
 export default defineConfig({
-  base: "/",
+  // Relative, because only the gateway knows under which path it serves the page: it makes the names absolute.
+  base: "./",
   build: {
     target: "es2022",
     // The page's policy allows no inline script, and every browser we aim at preloads modules itself.
