@@ -3,12 +3,12 @@
 
 use crate::harness::{
     Gateway, OnTailnet, Output, RawClient, Signal, connect_params, eventually, gateway, guarded,
-    raise_descriptor_limit, seconds, tailnet, within,
+    raise_descriptor_limit, seconds, tailnet,
 };
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 /// Closes with a reset instead of an orderly end.
 fn reset(stream: TcpStream) {
@@ -386,101 +386,4 @@ async fn who_misses_what_is_said_only_once_is_closed_with_1008() {
     }
     let closed = deaf.closed().await;
     assert_eq!((closed.code, closed.reason.as_str()), (1008, "slow consumer"));
-}
-
-/// A connection whose own kernel takes little, so that what is not read soon waits in the gateway.
-async fn narrow(gateway: &Gateway) -> TcpStream {
-    let socket = TcpSocket::new_v4().expect("a socket");
-    socket.set_recv_buffer_size(4_096).expect("a socket takes the option");
-    let address = ([127, 0, 0, 1], gateway.port).into();
-    socket.connect(address).await.expect("the gateway listens on loopback")
-}
-
-fn port_of(stream: &TcpStream) -> u16 {
-    stream.local_addr().expect("a connected socket has an address").port()
-}
-
-/// Waits until the gateway has ended its side of the connection from this port, as the kernel knows it.
-async fn let_go(gateway: &Gateway, port: u16) {
-    let established = format!("0100007F:{:04X} 0100007F:{port:04X} 01 ", gateway.port);
-    let is_held = || {
-        let table = std::fs::read_to_string(format!("/proc/{}/net/tcp", gateway.pid()));
-        table.expect("the kernel's table").contains(&established)
-    };
-    assert!(is_held(), "the connection stands");
-    eventually("the gateway lets go of the connection", seconds(15), || async {
-        if is_held() { Err("it is held") } else { Ok(()) }
-    })
-    .await;
-}
-
-/// Sends a request and reads the beginning of its answer, and no more.
-async fn begin(stream: &mut TcpStream, head: &str, body: &str) {
-    let head = format!("{head} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer the-token\r\n");
-    let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-    stream.write_all(request.as_bytes()).await.expect("the request is taken");
-    let mut first = [0; 15];
-    stream.read_exact(&mut first).await.expect("the answer begins");
-    assert_eq!(&first, b"HTTP/1.1 200 OK");
-}
-
-#[tokio::test]
-async fn a_reader_that_takes_nothing_is_let_go_of_and_its_run_is_stopped() {
-    let on = json!({"enabled": true});
-    let config = json!({"gateway": {
-        "writeTimeoutMs": 400, "auth": {"token": "the-token"}, "http": {"endpoints": {"chatCompletions": on}},
-    }});
-    let gateway = gateway().config(config).start().await;
-    // A quarter of a minute of words; the first of them are more than two kernels hold, since JSON doubles them.
-    let long = vec!["\"".repeat(200_000); 18].join(" ");
-    let words = format!("{long}{}", " word".repeat(1_250));
-    let wish = json!({
-        "model": "openclaw", "stream": true, "user": "deaf", "messages": [{"role": "user", "content": words}],
-    });
-    let mut stream = narrow(&gateway).await;
-    begin(&mut stream, "POST /v1/chat/completions", &wish.to_string()).await;
-    let_go(&gateway, port_of(&stream)).await;
-    let mut client = gateway.operator().await;
-    let key = json!({"key": "openai-user:deaf"});
-    let row = within("the run's end", seconds(5), async {
-        loop {
-            let row = client.request("sessions.describe", key.clone()).await.expect("an answer");
-            if row["session"]["hasActiveRun"] == false {
-                return row;
-            }
-        }
-    })
-    .await;
-    assert_eq!(row["session"]["status"], "killed", "{row}");
-}
-
-#[tokio::test]
-async fn one_rule_lets_go_of_deaf_pages_and_sockets_and_not_of_silent_ones() {
-    let config = json!({"gateway": {"writeTimeoutMs": 400, "auth": {"token": "the-token"}}});
-    let gateway = gateway().config(config).start().await;
-    let mut client = gateway.operator().await;
-    let first = json!({"sessionKey": "main", "message": "hello", "idempotencyKey": "first"});
-    client.request("chat.send", first).await.expect("the message is taken");
-    client.event("chat", |chat| chat["state"] == "final").await;
-    for number in 0..6 {
-        let note = json!({"sessionKey": "main", "message": format!("{number} {}", "y".repeat(900_000))});
-        client.request("chat.inject", note).await.expect("the note is taken");
-    }
-    // Nothing waits to be written to it, while the others are given up.
-    let mut silent = gateway.operator().await;
-
-    let mut page = narrow(&gateway).await;
-    begin(&mut page, "GET /sessions/main/history", "").await;
-    let_go(&gateway, port_of(&page)).await;
-
-    let socket = narrow(&gateway).await;
-    let port = port_of(&socket);
-    let mut deaf = RawClient::upgrade(Box::new(socket), &gateway.url(), &[]).await.expect("the gateway upgrades");
-    deaf.challenge().await;
-    deaf.connect(connect_params("the-token")).await.expect("the token is accepted");
-    for _ in 0..3 {
-        deaf.start("chat.history", json!({"sessionKey": "main", "limit": 1000})).await;
-    }
-    let_go(&gateway, port).await;
-    healthy(&mut silent).await;
 }

@@ -122,6 +122,37 @@ async fn guessing_locks_an_address_out_but_not_this_machine() {
 }
 
 #[tokio::test]
+async fn guessing_over_http_locks_an_address_out_and_says_for_how_long() {
+    let limit = json!({"lockoutMs": 90_000});
+    let host =
+        LanHost::start(gateway().config(json!({"gateway": {"bind": "lan", "auth": {"rateLimit": limit}}}))).await;
+    let token = host.gateway.token();
+    let ask = async |address: &str, token: &str| {
+        let bearer = format!("Bearer {token}");
+        host.get(address, "/sessions/main/history", &[("authorization", &bearer)]).await
+    };
+    let unnamed = host.get(LAN_ADDRESS, "/sessions/main/history", &[]).await;
+    assert_eq!(unnamed.status, 401, "who shows nothing guesses nothing");
+    for number in 0..10 {
+        let refused = ask(LAN_ADDRESS, "a guess").await;
+        assert_eq!((refused.status, refused.header("retry-after")), (401, ""), "guess {number}: {refused:?}");
+    }
+    let locked = ask(LAN_ADDRESS, &token).await;
+    assert_eq!(locked.status, 429, "right or wrong: {locked:?}");
+    let seconds: u64 = locked.header("retry-after").parse().expect("whole seconds");
+    assert!((60..=90).contains(&seconds), "{locked:?}");
+    assert_eq!(
+        locked.json()["error"],
+        json!({
+            "message": "Too many failed authentication attempts. Please try again later.", "type": "rate_limited",
+        })
+    );
+    // What is everybody's still is, and this machine is another sender.
+    assert_eq!(host.get(LAN_ADDRESS, "/readyz", &[]).await.status, 200);
+    assert_eq!(ask("127.0.0.1", &token).await.status, 404, "the key fits; there is no such session yet");
+}
+
+#[tokio::test]
 async fn a_guessing_page_locks_itself_out_and_nobody_else() {
     let gateway = gateway().start().await;
     let from = async |origin: &str, token: &str| {

@@ -22,6 +22,7 @@ mod harness;
 mod hostile;
 mod http;
 mod identity;
+mod keepalive;
 mod limits;
 mod matrix;
 mod openclaw_cli;
