@@ -16,6 +16,7 @@ pub mod commands;
 pub mod config;
 pub mod cron;
 pub mod devices;
+mod encoded;
 pub mod error;
 pub mod event;
 pub mod frame;
@@ -41,6 +42,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use access::{Access, Role, Scope};
+pub use encoded::Encoded;
 pub use error::{ErrorCode, ErrorShape};
 pub use event::Event;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Access, NoParams, Scope, method, methods};
+use super::{Access, Encoded, NoParams, Scope, method, methods};
 
 #[derive(Debug, Default, Deserialize, schemars::JsonSchema)]
 pub struct HealthParams {
@@ -26,7 +26,7 @@ pub struct HealthReply {
     pub heartbeat_seconds: u64,
     pub default_agent_id: String,
     pub agents: Vec<AgentHealth>,
-    pub sessions: SessionCount,
+    pub sessions: Encoded<SessionCount>,
     pub plugins: PluginHealth,
     /// In the answer to `health` alone: the schema of the snapshot in hello does not have it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ pub struct AgentHealth {
     pub agent_id: String,
     pub is_default: bool,
     pub heartbeat: HeartbeatHealth,
-    pub sessions: SessionCount,
+    pub sessions: Encoded<SessionCount>,
 }
 
 #[derive(Debug, Clone, Serialize, schemars::JsonSchema)]

@@ -62,7 +62,7 @@ impl System {
     /// The database could not be read: the gateway is not healthy then, and says so.
     pub async fn health(&self, shows_paths: bool) -> Result<HealthReply, ErrorShape> {
         let begun = Instant::now();
-        let sessions = redacted(self.sessions.count().await?, shows_paths);
+        let sessions = self.sessions.encoded_count(shows_paths).await?;
         let agent_id = self.agent.settings().agent_id.clone();
         Ok(HealthReply {
             ok: true,

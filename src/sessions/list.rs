@@ -5,7 +5,8 @@ use std::sync::{Arc, PoisonError};
 use super::rows::{preview, session_row, title};
 use super::{SessionKey, Sessions};
 use crate::clock::now_ms;
-use crate::protocol::sessions::{Archived, EncodedRows, ListParams, ListReply, SessionRow, SortBy};
+use crate::protocol::Encoded;
+use crate::protocol::sessions::{Archived, ListParams, ListReply, SessionRow, SortBy};
 use crate::protocol::system::{RecentSession, SessionCount};
 use crate::store::{Error, MessageFilter, SessionFilter, SessionOrder, StoredSession};
 
@@ -16,6 +17,12 @@ const RECENT: u32 = 5;
 /// At which generation of the store, the latest sessions, how many in all.
 pub(super) type Counted = Arc<(u64, Vec<StoredSession>, u64)>;
 
+/// The count as `health` shows it: at which generation of the store, in which millisecond, with the path or without.
+pub(super) struct EncodedCount {
+    asked: (u64, u64, bool),
+    count: Encoded<SessionCount>,
+}
+
 /// A page of the list, and when and for whom it was read.
 pub(super) struct Listed {
     /// Of the store, and of what runs.
@@ -25,7 +32,7 @@ pub(super) struct Listed {
 }
 
 pub(super) struct Page {
-    rows: EncodedRows,
+    rows: Encoded<Vec<SessionRow>>,
     count: usize,
     total: u64,
 }
@@ -70,7 +77,7 @@ impl Sessions {
             let row = self.with_texts(session, params.include_derived_titles, params.include_last_message).await?;
             rows.push(self.live(row, now_ms()));
         }
-        let encoded = EncodedRows::new(&rows).map_err(|_| Error::Corrupt("the list of sessions"))?;
+        let encoded = Encoded::new(&rows).map_err(|_| Error::Corrupt("the list of sessions"))?;
         let page = Arc::new(Page { rows: encoded, count: rows.len(), total });
         // A list of what was active lately changes with the clock, too.
         if is_timeless {
@@ -112,8 +119,29 @@ impl Sessions {
         SessionRow { snapshot_at: now, has_active_run: !active_run_ids.is_empty(), active_run_ids, ..row }
     }
 
-    /// For `health` and `status`: how many there are and the latest. Asked for with every connection, so it is read
-    /// anew only when something has changed.
+    /// [`Sessions::count`] for `health`, which shows it twice and is asked for by everybody: encoded once a millisecond,
+    /// because the ages in it change by then. `shows_path` for admins.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub async fn encoded_count(&self, shows_path: bool) -> Result<Encoded<SessionCount>, Error> {
+        let asked = (self.0.database.generation(), now_ms(), shows_path);
+        if let Some(known) = &*self.0.encoded_count.lock().unwrap_or_else(PoisonError::into_inner)
+            && known.asked == asked
+        {
+            return Ok(known.count.clone());
+        }
+        let mut count = self.count().await?;
+        if !shows_path {
+            count.path.clear();
+        }
+        let count = Encoded::new(&count).map_err(|_| Error::Corrupt("the count of the sessions"))?;
+        let known = EncodedCount { asked, count: count.clone() };
+        *self.0.encoded_count.lock().unwrap_or_else(PoisonError::into_inner) = Some(known);
+        Ok(count)
+    }
+
+    /// For `status`: how many there are and the latest. Read anew only when something has changed.
     ///
     /// # Errors
     /// The database could not be read.

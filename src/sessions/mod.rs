@@ -31,7 +31,7 @@ pub use usage::UsageError;
 use crate::bus::Bus;
 use crate::protocol::system::ModelDefaults;
 use crate::store::{Database, Error, StoredSession};
-use list::{Counted, Listed};
+use list::{Counted, EncodedCount, Listed};
 
 /// What runs in a session right now. Answered by the agent.
 pub trait ActiveRuns: Send + Sync + 'static {
@@ -62,14 +62,15 @@ struct Inner {
     bus: Bus,
     runs: Arc<dyn ActiveRuns>,
     counted: Mutex<Option<Counted>>,
+    encoded_count: Mutex<Option<EncodedCount>>,
     listed: Mutex<Option<Listed>>,
 }
 
 impl Sessions {
     #[must_use]
     pub fn new(settings: Settings, database: Database, bus: Bus, runs: Arc<dyn ActiveRuns>) -> Self {
-        let (counted, listed) = (Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { settings, database, bus, runs, counted, listed }))
+        let (counted, encoded_count, listed) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self(Arc::new(Inner { settings, database, bus, runs, counted, encoded_count, listed }))
     }
 
     /// # Errors

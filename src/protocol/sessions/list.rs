@@ -1,16 +1,11 @@
 //! Asking what sessions there are.
 
-use std::borrow::Cow;
-use std::sync::Arc;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
 
 use super::row::SessionRow;
 use crate::protocol::chat::{MessageRole, MessageRow};
 use crate::protocol::system::ModelDefaults;
-use crate::protocol::{Access, Scope, bounds, method};
+use crate::protocol::{Access, Encoded, Scope, bounds, method};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -80,39 +75,7 @@ pub struct ListReply {
     /// Who can be filtered by: nobody, as sessions here belong to the gateway's owner.
     pub owners: [(); 0],
     pub defaults: ModelDefaults,
-    pub sessions: EncodedRows,
-}
-
-/// Rows as JSON, made once for all who ask until something changes.
-#[derive(Debug, Clone)]
-pub struct EncodedRows(Arc<RawValue>);
-
-impl EncodedRows {
-    /// # Errors
-    /// If a row does not serialise, which is our fault.
-    pub fn new(rows: &[SessionRow]) -> Result<Self, serde_json::Error> {
-        Ok(Self(serde_json::value::to_raw_value(rows)?.into()))
-    }
-}
-
-impl Serialize for EncodedRows {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
-    }
-}
-
-impl JsonSchema for EncodedRows {
-    fn schema_name() -> Cow<'static, str> {
-        Vec::<SessionRow>::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Vec::<SessionRow>::json_schema(generator)
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
+    pub sessions: Encoded<Vec<SessionRow>>,
 }
 
 method!(SessionsList = "sessions.list", Access::Operator(Scope::Read), ListParams => ListReply);

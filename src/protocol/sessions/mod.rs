@@ -19,9 +19,9 @@ pub use follow::{
     SessionsMessagesUnsubscribe, SessionsSubscribe, SubscribeReply,
 };
 pub use list::{
-    Archived, DescribeParams, DescribeReply, EncodedRows, GetParams, GetReply, ListParams, ListReply, Preview,
-    PreviewItem, PreviewParams, PreviewReply, PreviewStatus, ResolveParams, ResolveReply, SessionsDescribe,
-    SessionsGet, SessionsList, SessionsPreview, SessionsResolve, SortBy,
+    Archived, DescribeParams, DescribeReply, GetParams, GetReply, ListParams, ListReply, Preview, PreviewItem,
+    PreviewParams, PreviewReply, PreviewStatus, ResolveParams, ResolveReply, SessionsDescribe, SessionsGet,
+    SessionsList, SessionsPreview, SessionsResolve, SortBy,
 };
 pub use row::{SessionEntry, SessionRow, SessionState};
 pub use run::{AbortParams, AbortReply, SendParams, SessionsAbort, SessionsSend, SessionsSteer};
