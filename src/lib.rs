@@ -1,6 +1,6 @@
 //! tailclaw: a gateway for a person's own AI agent that is a tailnet node itself.
 //!
-//! Layers, downward only (`tests/layering.rs` holds them): `protocol`, `secret`, `clock` · `bus`, `shutdown`,
+//! Layers, downward only (`tests/layering.rs` holds them): `protocol`, `secret`, `clock`, `live` · `bus`, `shutdown`,
 //! `logging`, `store`, `net`, `tailnet` · `auth`, `pairing`, `sessions`, `agent`, `automation`, `approvals` ·
 //! `config` · `rpc`, `ui`, `client` · `gateway` ·
 //! `app`, `cli`. ARCHITECTURE.md is the map.
@@ -16,6 +16,7 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod gateway;
+pub mod live;
 pub mod logging;
 pub mod net;
 pub mod pairing;

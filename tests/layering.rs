@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Top modules by layer, lowest first.
 const LAYERS: [&[&str]; 7] = [
-    &["protocol", "secret", "clock"],
+    &["protocol", "secret", "clock", "live"],
     &["shutdown", "logging", "store", "net", "tls", "tailnet", "bus"],
     &["auth", "pairing", "sessions", "agent", "channels", "nodes", "automation", "approvals"],
     &["config"],

@@ -24,7 +24,7 @@ pub use tools::ToolError;
 
 use crate::bus::Bus;
 use crate::clock::now_ms;
-use crate::protocol::models::{ModelRow, THINKING_LEVELS};
+use crate::live::Live;
 use crate::protocol::sessions::SendPolicy;
 use crate::protocol::system::ModelDefaults;
 use crate::sessions::{Cause, SessionKey, Sessions};
@@ -94,12 +94,16 @@ pub enum Started {
     Ended(StoredRun),
 }
 
+/// Models that were opened and wait to be used.
+pub struct Prepared(OpenModels);
+
 #[derive(Clone)]
 pub struct Agent(Arc<Inner>);
 
 struct Inner {
-    settings: Settings,
-    models: OpenModels,
+    /// There is this one, whatever is configured.
+    id: String,
+    models: Live<OpenModels>,
     database: Database,
     sessions: Sessions,
     bus: Bus,
@@ -120,8 +124,23 @@ impl Agent {
         shutdown: Shutdown,
         registry: Arc<Registry>,
     ) -> Result<Self, providers::ModelError> {
-        let models = OpenModels::new(&settings)?;
-        Ok(Self(Arc::new(Inner { settings, models, database, sessions, bus, shutdown, registry })))
+        let id = settings.agent_id.clone();
+        let models = Live::new(OpenModels::new(settings, sessions.models())?);
+        Ok(Self(Arc::new(Inner { id, models, database, sessions, bus, shutdown, registry })))
+    }
+
+    /// Opens what changed settings name, beside what is in use.
+    ///
+    /// # Errors
+    /// One of the models' clients could not be made; what is in use stays.
+    pub fn prepare(&self, settings: Settings) -> Result<Prepared, providers::ModelError> {
+        Ok(Prepared(self.0.models.get().changed_to(settings)?))
+    }
+
+    /// From now on runs begin with these. Those that have begun keep what they began with.
+    pub fn adopt(&self, Prepared(models): Prepared) {
+        self.0.sessions.set_models(Arc::clone(&models.names));
+        self.0.models.set(models);
     }
 
     /// Stores the message and starts its run. When this returns `New`, the message is on disk.
@@ -133,7 +152,7 @@ impl Agent {
         if inner.shutdown.is_draining() {
             return Err(Error::Stopping);
         }
-        if input.key.agent() != inner.settings.agent_id {
+        if input.key.agent() != inner.id {
             return Err(Error::UnknownAgent(input.key.agent().to_owned()));
         }
         let known = inner.sessions.stored(&input.key).await?;
@@ -166,7 +185,8 @@ impl Agent {
         let outcome = slot.outcome();
         inner.sessions.tell(&input.key, Cause::Reason("send")).await;
         inner.sessions.tell_message(&input.key, &message, &session);
-        let limit = input.timeout.map_or(inner.settings.run_timeout, |wish| wish.min(inner.settings.run_timeout));
+        let longest = inner.models.get().settings.run_timeout;
+        let limit = input.timeout.map_or(longest, |wish| wish.min(longest));
         let run = run::Run::new(Arc::clone(inner), input.key, *session, *message, limit);
         inner.shutdown.spawn(run.finish(slot));
         Ok(Started::New(outcome))
@@ -245,44 +265,26 @@ impl Agent {
         Ok(self.0.database.answer_of(run_id).await?)
     }
 
+    /// The agent's id, for as long as the gateway runs.
     #[must_use]
-    pub fn settings(&self) -> &Settings {
-        &self.0.settings
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// As they are now.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.models.get().settings)
     }
 
     #[must_use]
     pub fn model_defaults(&self) -> ModelDefaults {
-        self.0.sessions.defaults().clone()
-    }
-
-    /// The catalogue as `models.list` shows it.
-    #[must_use]
-    pub fn models(&self) -> Vec<ModelRow> {
-        let default = self.0.settings.model.reference();
-        let row = |model: &ModelSettings| ModelRow {
-            id: model.id.clone(),
-            name: model.name.clone(),
-            provider: model.provider.clone(),
-            context_window: model.context_window,
-            reasoning: false,
-            tags: if model.reference() == default { &["default"] } else { &[] },
-            thinking_levels: THINKING_LEVELS,
-            thinking_default: "off",
-            input: None,
-            available: true,
-        };
-        self.0.settings.catalog.iter().map(row).collect()
-    }
-
-    /// Whether the built-in echo answers because nothing is configured.
-    #[must_use]
-    pub fn has_model(&self) -> bool {
-        !matches!(self.0.settings.model.api, ModelApi::Echo)
+        self.0.sessions.defaults()
     }
 }
 
 impl std::fmt::Debug for Agent {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Agent").field("model", &self.0.settings.model.reference()).finish_non_exhaustive()
+        formatter.debug_struct("Agent").field("model", &self.settings().model.reference()).finish_non_exhaustive()
     }
 }

@@ -3,25 +3,31 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Inner;
 use super::providers::{Picture, Prompt, Turn};
-use super::settings::ModelSettings;
+use super::settings::{ModelSettings, Settings};
 use crate::protocol::chat::{Media, MediaKind, MessageRole};
-use crate::store::{Error, MessageFilter, MessageKind, StoredMessage, StoredSession};
+use crate::store::{Database, Error, MessageFilter, MessageKind, StoredMessage, StoredSession};
 
 /// Longest file that is shown to the model as text, in bytes.
 const MAX_TEXT_FILE: usize = 256 * 1024;
 
+/// What a prompt is made with.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) database: &'a Database,
+    pub(super) agent: &'a Settings,
+    pub(super) model: &'a ModelSettings,
+}
+
 /// Everything up to `input`, which comes last.
 pub(super) async fn prompt(
-    agent: &Inner,
+    context: Context<'_>,
     session: &StoredSession,
     input: &StoredMessage,
-    model: &ModelSettings,
 ) -> Result<Prompt, Error> {
-    let settings = &agent.settings;
+    let Context { database, agent: settings, .. } = context;
     let filter = MessageFilter::Newest { floor: session.reset_seq, limit: settings.history_messages, offset: 0 };
-    let (messages, _) = agent.database.messages(&session.key, filter).await?;
+    let (messages, _) = database.messages(&session.key, filter).await?;
     // A message that waited its turn was stored before the answers to earlier ones; one that came later waits for
     // its own run. So: every answer, every earlier message, and at the end the one to answer.
     let is_earlier = |message: &StoredMessage| message.role == MessageRole::Assistant || message.seq < input.seq;
@@ -35,16 +41,16 @@ pub(super) async fn prompt(
         })
         .filter(|turn| !turn.text.is_empty())
         .collect();
-    turns.push(last_turn(agent, input, model).await?);
+    turns.push(last_turn(context, input).await?);
     Ok(Prompt { instructions: settings.instructions.clone(), turns })
 }
 
 /// With its files: pictures as pictures where the model takes them, text as text, the rest by name.
-async fn last_turn(agent: &Inner, input: &StoredMessage, model: &ModelSettings) -> Result<Turn, Error> {
+async fn last_turn(context: Context<'_>, input: &StoredMessage) -> Result<Turn, Error> {
     let mut turn = Turn::text(input.role, input.text.clone());
     for media in &input.media {
-        let content = agent.database.attachment(media.id()).await?.unwrap_or_default();
-        if media.kind == MediaKind::Image && model.takes_images {
+        let content = context.database.attachment(media.id()).await?.unwrap_or_default();
+        if media.kind == MediaKind::Image && context.model.takes_images {
             turn.images.push(Picture { mime_type: media.content_type.clone(), base64: STANDARD.encode(content) });
             continue;
         }

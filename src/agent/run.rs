@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Inner;
-use super::prompt::prompt;
+use super::prompt::{Context, prompt};
 use super::providers::{Chunk, ModelError};
 use super::registry::{Outcome, Slot};
 use crate::clock::now_ms;
@@ -66,7 +66,7 @@ impl Run {
         input: StoredMessage,
         limit: Duration,
     ) -> Self {
-        let choice = agent.sessions.settings().models.of(&session.settings);
+        let choice = agent.models.get().names.of(&session.settings);
         Self {
             agent,
             key,
@@ -106,12 +106,15 @@ impl Run {
             Ok(None) => return End::Aborted("rpc"),
             Err(error) => return End::failed(error),
         }
-        self.choice = self.agent.sessions.settings().models.of(&self.session.settings);
-        let (model, settings) = match self.agent.models.open(&self.choice) {
+        // As they are configured now, to the end of the run.
+        let models = self.agent.models.get();
+        self.choice = models.names.of(&self.session.settings);
+        let opened = match models.open(&self.choice) {
             Ok(opened) => opened,
             Err(error) => return End::model(&error),
         };
-        let prompt = match prompt(&self.agent, &self.session, &self.input, &settings).await {
+        let context = Context { database: &self.agent.database, agent: &models.settings, model: &opened.settings };
+        let prompt = match prompt(context, &self.session, &self.input).await {
             Ok(prompt) => prompt,
             Err(error) => return End::failed(error),
         };
@@ -122,7 +125,7 @@ impl Run {
         self.emit_lifecycle(json!({
             "phase": "model", "provider": self.choice.provider, "model": self.choice.model,
         }));
-        let stream = model.answer(prompt);
+        let stream = opened.model.answer(prompt);
         let agent = Arc::clone(&self.agent);
         let stopped = agent.shutdown.stopped();
         tokio::select! {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::protocol::models::KeySource;
+use crate::protocol::models::{KeySource, ModelRow, THINKING_LEVELS};
 use crate::secret::Secret;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The agent's id; OpenClaw's default agent is `main`.
     pub agent_id: String,
@@ -27,10 +27,35 @@ impl Settings {
     pub fn keys(&self) -> BTreeMap<&str, KeySource> {
         self.catalog.iter().filter_map(|model| Some((model.provider.as_str(), model.key?))).collect()
     }
+
+    /// The catalogue as `models.list` shows it.
+    #[must_use]
+    pub fn rows(&self) -> Vec<ModelRow> {
+        let default = self.model.reference();
+        let row = |model: &ModelSettings| ModelRow {
+            id: model.id.clone(),
+            name: model.name.clone(),
+            provider: model.provider.clone(),
+            context_window: model.context_window,
+            reasoning: false,
+            tags: if model.reference() == default { &["default"] } else { &[] },
+            thinking_levels: THINKING_LEVELS,
+            thinking_default: "off",
+            input: None,
+            available: true,
+        };
+        self.catalog.iter().map(row).collect()
+    }
+
+    /// Whether a model is configured. If not, the built-in echo answers.
+    #[must_use]
+    pub const fn has_model(&self) -> bool {
+        !matches!(self.model.api, ModelApi::Echo)
+    }
 }
 
 /// One model and how to reach it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ModelSettings {
     /// The provider's name in the configuration: the part before the slash of `provider/model`.
     pub provider: String,
@@ -45,7 +70,7 @@ pub struct ModelSettings {
 }
 
 /// The protocol that the provider speaks.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ModelApi {
     /// Built in: says what it was told. It needs no key and no network.
     Echo,

@@ -28,7 +28,7 @@ impl Agent {
     #[must_use]
     pub fn refuse_tool(&self, name: &str, agent_id: Option<&str>) -> ToolError {
         match agent_id {
-            Some(asked) if asked != self.settings().agent_id => ToolError::UnknownAgent(asked.to_owned()),
+            Some(asked) if asked != self.id() => ToolError::UnknownAgent(asked.to_owned()),
             _ => ToolError::NotAvailable(name.to_owned()),
         }
     }

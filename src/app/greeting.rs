@@ -37,8 +37,9 @@ pub(super) fn print(resolved: &Resolved, addresses: &[SocketAddr], agent: &Agent
     for address in addresses {
         let _ = writeln!(text, "  gateway      ws://{address}");
     }
-    let model = &agent.settings().model;
-    if agent.has_model() {
+    let settings = agent.settings();
+    let model = &settings.model;
+    if settings.has_model() {
         let _ = writeln!(text, "  model        {}", model.reference());
     } else {
         text.push_str("  model        none: the built-in echo answers. To add one:\n");

@@ -25,6 +25,7 @@ use crate::bus::Bus;
 use crate::clock::now_ms;
 use crate::config::{Configuration, Paths, Resolved};
 use crate::gateway::{About, Fanout, Gateway, Surface};
+use crate::live::Live;
 use crate::net::bind::KernelListener;
 use crate::net::{AddressLimit, Listener};
 use crate::pairing::Pairing;
@@ -75,7 +76,7 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
         spawn_server(listener, &parts.gateway);
     }
     shutdown.spawn(gateway::beat(Arc::clone(&parts.gateway)));
-    parts.configuration.hand_to(Box::new(reload::Parts::new(&parts.gateway, logging.level())));
+    parts.configuration.hand_to(Box::new(reload::Parts::new(&parts.gateway, &parts.agent, logging.level())));
     shutdown.spawn(reload::watch(parts.configuration.clone(), shutdown.clone()));
     greeting::print(&resolved, &addresses, &parts.agent, reader);
     let node = resolved.tailnet.clone().map(|settings| {
@@ -126,11 +127,12 @@ fn open_agent(
     let runs = Arc::new(agent::Registry::default());
     let about_sessions = sessions::Settings {
         default_agent: resolved.agent.agent_id.clone(),
-        models: agent::model_names(&resolved.agent),
         path: resolved.paths.database().display().to_string(),
         archive: resolved.paths.state_dir.join("sessions"),
     };
-    let sessions = Sessions::new(about_sessions, database.clone(), bus.clone(), Arc::<agent::Registry>::clone(&runs));
+    let models = Arc::new(agent::model_names(&resolved.agent));
+    let registry = Arc::<agent::Registry>::clone(&runs);
+    let sessions = Sessions::new(about_sessions, models, database.clone(), bus.clone(), registry);
     let agent =
         Agent::new(resolved.agent.clone(), database.clone(), sessions.clone(), bus.clone(), shutdown.clone(), runs)
             .map_err(|error| anyhow!(error))?;
@@ -161,6 +163,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         tailnet.clone(),
         Arc::clone(&connections),
     );
+    let auth = Arc::new(Live::new(resolved.auth.clone()));
     let presence = Presence::new(own_presence(addresses));
     let pairing = Pairing::new(resolved.pairing.clone(), database.clone(), Arc::clone(&identity), bus.clone());
     shutdown.spawn(pairing.clone().keep_sightings(shutdown.clone()));
@@ -170,7 +173,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         system: system.clone(),
         presence: presence.clone(),
         pairing: pairing.clone(),
-        doors: Doors { bind: resolved.bind.clone(), tailnet: tailnet.clone(), auth: resolved.auth.mode.clone() },
+        doors: Doors { bind: resolved.bind.clone(), tailnet: tailnet.clone(), auth: Arc::clone(&auth) },
         heartbeats: heartbeats.clone(),
         cron,
         approvals,
@@ -184,7 +187,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let own_names = OwnNames::new(machine_names().into());
     let max_unauthenticated = resolved.auth.max_unauthenticated_per_address;
     let gateway = Gateway {
-        gatekeeper: Gatekeeper::new(resolved.auth.clone(), pairing.clone(), Arc::clone(&own_names)),
+        gatekeeper: Gatekeeper::new(auth, pairing.clone(), Arc::clone(&own_names)),
         pairing,
         table: services.table(),
         fanout,
@@ -193,7 +196,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         approvers,
         system,
         shutdown,
-        about: about(resolved, &agent, &agent_id),
+        about: about(resolved, &agent_id),
         connections,
         unauthenticated: AddressLimit::new(max_unauthenticated),
         patience: resolved.patience,
@@ -202,14 +205,13 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names, configuration })
 }
 
-fn about(resolved: &Resolved, agent: &Agent, agent_id: &str) -> About {
+fn about(resolved: &Resolved, agent_id: &str) -> About {
     About {
         boot_id: uuid::Uuid::new_v4().to_string(),
         config_path: resolved.paths.config_file.display().to_string(),
         state_dir: resolved.paths.state_dir.display().to_string(),
         default_agent_id: agent_id.to_owned(),
         main_session_key: SessionKey::main_of(agent_id).to_string(),
-        model_configured: agent.has_model(),
     }
 }
 

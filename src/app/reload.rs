@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::agent::Agent;
 use crate::config::{Applied, Apply, Configuration, Resolved};
 use crate::gateway::Gateway;
 use crate::logging::Level;
@@ -23,22 +24,35 @@ const FAREWELL: Duration = Duration::from_millis(200);
 pub(super) struct Parts {
     /// Not held: the gateway holds the configuration, which holds this.
     gateway: Weak<Gateway>,
+    agent: Agent,
     level: Level,
 }
 
 impl Parts {
-    pub(super) fn new(gateway: &Arc<Gateway>, level: Level) -> Self {
-        Self { gateway: Arc::downgrade(gateway), level }
+    pub(super) fn new(gateway: &Arc<Gateway>, agent: &Agent, level: Level) -> Self {
+        Self { gateway: Arc::downgrade(gateway), agent: agent.clone(), level }
     }
 }
 
 impl Apply for Parts {
     fn apply(&self, old: &Resolved, new: &Resolved) -> Result<(), String> {
+        let Some(gateway) = self.gateway.upgrade() else { return Ok(()) };
+        // What can fail comes first: the whole counts, or nothing of it.
+        let models = if old.agent == new.agent {
+            None
+        } else {
+            Some(self.agent.prepare(new.agent.clone()).map_err(|error| error.to_string())?)
+        };
         if old.log_level != new.log_level {
             self.level.set(&new.log_level).map_err(|error| error.to_string())?;
         }
-        let Some(gateway) = self.gateway.upgrade() else { return Ok(()) };
         gateway.gatekeeper.apply(new.auth.clone());
+        gateway.pairing.apply(new.pairing.clone());
+        gateway.http.apply(new.http.clone());
+        if let Some(models) = models {
+            self.agent.adopt(models);
+            gateway.bus.publish(&Event::ChatMetadataChanged);
+        }
         let (old, new) = (old.auth.clone(), new.auth.clone());
         gateway.shutdown.clone().spawn(async move {
             // Whoever changed it may have come in by the old secret, and is owed an answer first.

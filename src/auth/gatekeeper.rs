@@ -20,6 +20,7 @@ use super::tailnet::Rights;
 use super::throttle::{Outcome, Sender, Target, Throttle};
 use super::{Refusal, device, kind, origin, pairing, tailnet};
 use crate::clock::now_ms;
+use crate::live::Live;
 use crate::net::Peer;
 use crate::pairing::{Paired, Pairing, TokenVerdict};
 use crate::protocol::handshake::{ClientMode, ConnectParams};
@@ -31,7 +32,7 @@ pub type OwnNames = Arc<RwLock<Vec<String>>>;
 
 #[derive(Debug)]
 pub struct Gatekeeper {
-    settings: RwLock<Arc<Settings>>,
+    settings: Arc<Live<Settings>>,
     pub(super) pairing: Pairing,
     pub(super) own_names: OwnNames,
     throttle: Throttle,
@@ -46,21 +47,21 @@ pub struct Admission {
 }
 
 impl Gatekeeper {
+    /// Others may look at `settings`, too; they change through [`Gatekeeper::apply`].
     #[must_use]
-    pub fn new(settings: Settings, pairing: Pairing, own_names: OwnNames) -> Self {
-        let settings = RwLock::new(Arc::new(settings));
+    pub fn new(settings: Arc<Live<Settings>>, pairing: Pairing, own_names: OwnNames) -> Self {
         Self { settings, pairing, own_names, throttle: Throttle::default() }
     }
 
     /// As they are now. A decision takes them once.
     #[must_use]
     pub fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.read().unwrap_or_else(PoisonError::into_inner))
+        self.settings.get()
     }
 
     /// From the next decision on these hold. Who is in already stays.
     pub fn apply(&self, settings: Settings) {
-        *self.settings.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        self.settings.set(settings);
     }
 
     /// What the proxy in front of a request says of its user, where the mode asks one.

@@ -322,5 +322,11 @@ mod tests {
         assert_eq!(reload_at("gateway.port"), ReloadKind::Restart);
         assert_eq!(reload_at("gateway.auth.token"), ReloadKind::Hot);
         assert_eq!(reload_at("secrets.providers.x.args"), ReloadKind::Hot);
+        for live in
+            ["models.providers.x", "models.providers.x.models", "agents", "hooks", "gateway.http", "gateway.nodes"]
+        {
+            assert_eq!(reload_at(live), ReloadKind::Hot, "{live}");
+        }
+        assert_eq!(reload_at("gateway.tailscale"), ReloadKind::Restart);
     }
 }

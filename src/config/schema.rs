@@ -94,6 +94,7 @@ pub(super) const ROOT: &[Field] = &[
         .live("What other services may set off over HTTP."),
 ];
 
+/// What is listened on is bound once, at the start: who waits at the old address could not be told of the new one.
 const GATEWAY: &[Field] = &[
     key("mode", Kind::Choice(&["local", "remote"]), "\"local\"")
         .restart("\"local\": this machine runs the gateway. \"remote\": it only calls one elsewhere."),
@@ -136,7 +137,7 @@ const AUTH: &[Field] = &[
         .live("Where a proxy has asked for a login: whose word counts, in mode \"trusted-proxy\"."),
     key("rateLimit", Kind::Table(RATE_LIMIT), "{ maxAttempts: 10 }").live("When wrong guesses lock their sender out."),
     key("bindTokens", Kind::Flag, "true")
-        .restart("Whether a device token that was issued on a tailnet node works from that node alone."),
+        .live("Whether a device token that was issued on a tailnet node works from that node alone."),
     key("tailscale", Kind::Table(AUTH_TAILSCALE), "{ require: \"login\" }")
         .live("What a tailnet identity has to have."),
 ];
@@ -167,9 +168,9 @@ const NODES: &[Field] =
 
 const NODES_PAIRING: &[Field] = &[
     key("autoApproveLocal", Kind::Flag, "true")
-        .restart("Whether a program of this machine is paired without anybody's approval."),
+        .live("Whether a program of this machine is paired without anybody's approval."),
     key("autoApproveCidrs", Kind::TextList, "[\"192.168.1.0/24\"]")
-        .restart("Networks from which a node that comes for the first time is paired without an approval."),
+        .live("Networks from which a node that comes for the first time is paired without an approval."),
 ];
 
 const AUTH_TAILSCALE: &[Field] = &[
@@ -179,6 +180,7 @@ const AUTH_TAILSCALE: &[Field] = &[
         .live("The capability that grants in the tailnet's policy name."),
 ];
 
+/// The node joins once, at the start: another name, key or control server makes it another node.
 const TAILSCALE: &[Field] = &[
     key("node", Kind::Choice(&["embedded", "host", "off"]), "\"embedded\"")
         .restart("\"embedded\": the gateway joins the tailnet as a node of its own."),
@@ -195,14 +197,14 @@ const TAILSCALE: &[Field] = &[
 ];
 
 const CONTROL_UI: &[Field] = &[
-    key("enabled", Kind::Flag, "true").restart("Whether the page is served."),
+    key("enabled", Kind::Flag, "true").live("Whether the page is served."),
     key("allowedOrigins", Kind::TextList, "[\"https://control.example.com\"]")
         .live("Origins of other pages that may connect."),
     key("dangerouslyAllowHostHeaderOriginFallback", Kind::Flag, "false")
         .live("Whether any page may connect whose origin is the Host it asks for; opens the door to DNS rebinding."),
     key("root", Kind::Text, "\"/srv/control-ui\"")
-        .restart("A folder with another built page to serve instead of the gateway's own."),
-    key("basePath", Kind::Text, "\"/openclaw\"").restart("The path under which the page is served."),
+        .live("A folder with another built page to serve instead of the gateway's own."),
+    key("basePath", Kind::Text, "\"/openclaw\"").live("The path under which the page is served."),
 ];
 
 const HTTP: &[Field] = &[key("endpoints", Kind::Table(ENDPOINTS), "{ responses: { enabled: true } }")
@@ -214,39 +216,38 @@ const ENDPOINTS: &[Field] = &[
     key("responses", Kind::Table(ENDPOINT), "{ enabled: true }").live("/v1/responses."),
 ];
 
-const ENDPOINT: &[Field] = &[key("enabled", Kind::Flag, "true").restart("Whether it is served.")];
+const ENDPOINT: &[Field] = &[key("enabled", Kind::Flag, "true").live("Whether it is served.")];
 
 const HOOKS: &[Field] = &[
-    key("enabled", Kind::Flag, "true").restart("Whether hooks are served."),
-    key("token", Kind::Secret, "\"${HOOKS_TOKEN}\"").restart("What a service shows; never the gateway's own secret."),
-    key("path", Kind::Text, "\"/hooks\"").restart("The path under which hooks are served."),
+    key("enabled", Kind::Flag, "true").live("Whether hooks are served."),
+    key("token", Kind::Secret, "\"${HOOKS_TOKEN}\"").live("What a service shows; never the gateway's own secret."),
+    key("path", Kind::Text, "\"/hooks\"").live("The path under which hooks are served."),
     key("defaultSessionKey", Kind::Text, "\"hook:inbox\"")
-        .restart("The session that hooks speak in; without it, each call has one of its own."),
-    key("allowRequestSessionKey", Kind::Flag, "false").restart("Whether a call may name its session."),
-    key("allowedSessionKeyPrefixes", Kind::TextList, "[\"hook:\"]")
-        .restart("What the names of such sessions begin with."),
-    key("allowedAgentIds", Kind::TextList, "[\"main\"]").restart("Which agents may be named; \"*\" for all."),
+        .live("The session that hooks speak in; without it, each call has one of its own."),
+    key("allowRequestSessionKey", Kind::Flag, "false").live("Whether a call may name its session."),
+    key("allowedSessionKeyPrefixes", Kind::TextList, "[\"hook:\"]").live("What the names of such sessions begin with."),
+    key("allowedAgentIds", Kind::TextList, "[\"main\"]").live("Which agents may be named; \"*\" for all."),
     key("mappings", Kind::Rows(MAPPING), "[{ match: { path: \"build\" }, messageTemplate: \"{{title}}\" }]")
-        .restart("How other services' own messages are told to the agent; the first that fits counts."),
+        .live("How other services' own messages are told to the agent; the first that fits counts."),
 ];
 
 const MAPPING: &[Field] = &[
-    key("id", Kind::Text, "\"build\"").restart("A name for people."),
-    key("match", Kind::Table(MATCH), "{ path: \"build\" }").restart("Which calls it is for."),
+    key("id", Kind::Text, "\"build\"").live("A name for people."),
+    key("match", Kind::Table(MATCH), "{ path: \"build\" }").live("Which calls it is for."),
     key("action", Kind::Choice(&["wake", "agent"]), "\"agent\"")
-        .restart("\"agent\": a run of its own. \"wake\": an event for the main session."),
-    key("wakeMode", Kind::Choice(&["now", "next-heartbeat"]), "\"now\"").restart("When a wake is told to the agent."),
-    key("name", Kind::Text, "\"Build\"").restart("Who speaks, for the agent; a template."),
-    key("agentId", Kind::Text, "\"main\"").restart("The agent that is told."),
-    key("sessionKey", Kind::Text, "\"hook:build\"").restart("The session that it speaks in; a template."),
-    key("messageTemplate", Kind::Text, "\"{{payload.title}}\"").restart("What the agent is told; a template."),
-    key("textTemplate", Kind::Text, "\"{{payload.title}}\"").restart("The text of a wake; a template."),
-    key("timeoutSeconds", Kind::Integer { least: 1, most: 86_400 }, "600").restart("How long the run may take."),
+        .live("\"agent\": a run of its own. \"wake\": an event for the main session."),
+    key("wakeMode", Kind::Choice(&["now", "next-heartbeat"]), "\"now\"").live("When a wake is told to the agent."),
+    key("name", Kind::Text, "\"Build\"").live("Who speaks, for the agent; a template."),
+    key("agentId", Kind::Text, "\"main\"").live("The agent that is told."),
+    key("sessionKey", Kind::Text, "\"hook:build\"").live("The session that it speaks in; a template."),
+    key("messageTemplate", Kind::Text, "\"{{payload.title}}\"").live("What the agent is told; a template."),
+    key("textTemplate", Kind::Text, "\"{{payload.title}}\"").live("The text of a wake; a template."),
+    key("timeoutSeconds", Kind::Integer { least: 1, most: 86_400 }, "600").live("How long the run may take."),
 ];
 
 const MATCH: &[Field] = &[
-    key("path", Kind::Text, "\"build\"").restart("The rest of the path after hooks.path."),
-    key("source", Kind::Text, "\"ci\"").restart("The value of source in what is sent."),
+    key("path", Kind::Text, "\"build\"").live("The rest of the path after hooks.path."),
+    key("source", Kind::Text, "\"ci\"").live("The value of source in what is sent."),
 ];
 
 const LOGGING: &[Field] =
@@ -254,24 +255,23 @@ const LOGGING: &[Field] =
         .live("The least important lines that are still written.")];
 
 const MODELS: &[Field] = &[key("providers", Kind::Named(PROVIDER), "{ ollama: {} }")
-    .restart("Providers by the name that model references begin with.")];
+    .live("Providers by the name that model references begin with.")];
 
 const PROVIDER: &[Field] = &[
-    key("baseUrl", Kind::Text, "\"https://models.example.com/v1\"").restart("Where the provider's API is."),
-    key("apiKey", Kind::Secret, "\"${MODELS_API_KEY}\"").restart("The key that the provider asks for."),
+    key("baseUrl", Kind::Text, "\"https://models.example.com/v1\"").live("Where the provider's API is."),
+    key("apiKey", Kind::Secret, "\"${MODELS_API_KEY}\"").live("The key that the provider asks for."),
     key("api", Kind::Choice(&["openai-completions", "anthropic-messages", "ollama"]), "\"openai-completions\"")
-        .restart("How the provider is spoken to."),
+        .live("How the provider is spoken to."),
     key("models", Kind::Rows(MODEL), "[{ id: \"model-id\" }]")
-        .restart("The provider's models; the first is used where none is chosen."),
+        .live("The provider's models; the first is used where none is chosen."),
 ];
 
 const MODEL: &[Field] = &[
-    key("id", Kind::Text, "\"model-id\"").restart("The provider's name for the model."),
-    key("name", Kind::Text, "\"A name to show\"").restart("The name that people see."),
+    key("id", Kind::Text, "\"model-id\"").live("The provider's name for the model."),
+    key("name", Kind::Text, "\"A name to show\"").live("The name that people see."),
     key("contextWindow", Kind::Integer { least: 1, most: i64::MAX }, "200000")
-        .restart("How many tokens the model takes in at once."),
-    key("input", Kind::TextList, "[\"text\", \"image\"]")
-        .restart("What the model can be given, besides text: \"image\"."),
+        .live("How many tokens the model takes in at once."),
+    key("input", Kind::TextList, "[\"text\", \"image\"]").live("What the model can be given, besides text: \"image\"."),
 ];
 
 const SECRETS: &[Field] = &[key("providers", Kind::Named(SECRET_PROVIDER), "{ vault: { source: \"env\" } }")
@@ -298,15 +298,15 @@ const SECRET_PROVIDER: &[Field] = &[
 ];
 
 const AGENTS: &[Field] =
-    &[key("defaults", Kind::Table(DEFAULTS), "{ model: \"provider/model\" }").restart("What holds for every agent.")];
+    &[key("defaults", Kind::Table(DEFAULTS), "{ model: \"provider/model\" }").live("What holds for every agent.")];
 
 const DEFAULTS: &[Field] = &[
-    key("model", Kind::TextOrTable(PRIMARY), "\"provider/model\"").restart("The model that answers: provider/model."),
-    key("instructions", Kind::Text, "\"Answer briefly.\"").restart("What the model is told before every conversation."),
+    key("model", Kind::TextOrTable(PRIMARY), "\"provider/model\"").live("The model that answers: provider/model."),
+    key("instructions", Kind::Text, "\"Answer briefly.\"").live("What the model is told before every conversation."),
 ];
 
 const PRIMARY: &[Field] =
-    &[key("primary", Kind::Text, "\"provider/model\"").restart("The model that answers: provider/model.")];
+    &[key("primary", Kind::Text, "\"provider/model\"").live("The model that answers: provider/model.")];
 
 impl Kind {
     /// The fields of the table that stands under the key `name` of this kind.

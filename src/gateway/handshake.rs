@@ -260,7 +260,7 @@ async fn hello(admission: &Admission, connection_id: &str, gateway: &Gateway) ->
             health: gateway.system.health(is_admin).await?,
             state_version: gateway.presence.version(),
             uptime_ms: gateway.system.uptime_ms(),
-            session_defaults: about.session_defaults(),
+            session_defaults: about.session_defaults(gateway.http.has_model()),
             suspension: Suspension { phase: "accepting" },
             config_path: is_admin.then(|| about.config_path.clone()),
             state_dir: is_admin.then(|| about.state_dir.clone()),

@@ -60,14 +60,13 @@ pub struct About {
     pub state_dir: String,
     pub default_agent_id: String,
     pub main_session_key: String,
-    pub model_configured: bool,
 }
 
 impl About {
-    fn session_defaults(&self) -> SessionDefaults {
+    fn session_defaults(&self, model_configured: bool) -> SessionDefaults {
         SessionDefaults {
             default_agent_id: self.default_agent_id.clone(),
-            model_configured: self.model_configured,
+            model_configured,
             main_key: crate::sessions::MAIN,
             main_session_key: self.main_session_key.clone(),
             scope: "per-sender",

@@ -40,7 +40,10 @@ impl Pairing {
         if known.issuer.is_some() && known.issuer != secret.map(|secret| self.issuer(secret)) {
             return Ok(TokenVerdict::Wrong);
         }
-        if self.0.settings.bind_tokens && known.tailnet_node.is_some() && known.tailnet_node.as_deref() != node(peer) {
+        if self.0.settings.get().bind_tokens
+            && known.tailnet_node.is_some()
+            && known.tailnet_node.as_deref() != node(peer)
+        {
             return Ok(TokenVerdict::OtherNode);
         }
         let covers = scopes.iter().all(|scope| permits(&known.scopes, *scope));
@@ -174,7 +177,7 @@ impl Pairing {
         }
         match reason {
             Reason::MetadataUpgrade => request.page == Page::None && class::is_native_app(request.client),
-            _ if !self.0.settings.auto_approve_local => false,
+            _ if !self.0.settings.get().auto_approve_local => false,
             // Whoever came by a token of a device is not thereby somebody who may widen it.
             Reason::ScopeUpgrade => matches!(request.proof, Proof::Nothing | Proof::SharedSecret(_)),
             Reason::NotPaired | Reason::RoleUpgrade => true,
@@ -183,7 +186,7 @@ impl Pairing {
 
     fn is_trusted(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.0.settings.auto_approve_cidrs.iter().any(|network| network.contains(&address))
+        self.0.settings.get().auto_approve_cidrs.iter().any(|network| network.contains(&address))
     }
 
     /// What the token of this request is tied to: a browser's to the shared secret that it came with, a tailnet node's
@@ -195,7 +198,7 @@ impl Pairing {
             Proof::SharedSecret(secret) if is_browser => Some(self.issuer(secret)),
             _ => None,
         };
-        let tailnet_node = node(request.peer).filter(|_| self.0.settings.bind_tokens).map(str::to_owned);
+        let tailnet_node = node(request.peer).filter(|_| self.0.settings.get().bind_tokens).map(str::to_owned);
         Bond { issuer, tailnet_node }
     }
 

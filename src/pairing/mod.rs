@@ -29,6 +29,7 @@ pub use setup::{SetupOrder, SetupTicket};
 
 use crate::bus::{Bus, Closing};
 use crate::clock::now_ms;
+use crate::live::Live;
 use crate::protocol::{Event, Scope};
 use crate::store::{self, Database, GatewayIdentity};
 use sightings::Sightings;
@@ -65,7 +66,7 @@ pub struct Pairing(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    settings: Settings,
+    settings: Live<Settings>,
     database: Database,
     identity: Arc<GatewayIdentity>,
     bus: Bus,
@@ -75,7 +76,13 @@ struct Inner {
 impl Pairing {
     #[must_use]
     pub fn new(settings: Settings, database: Database, identity: Arc<GatewayIdentity>, bus: Bus) -> Self {
-        Self(Arc::new(Inner { settings, database, identity, bus, sightings: Sightings::default() }))
+        let (settings, sightings) = (Live::new(settings), Sightings::default());
+        Self(Arc::new(Inner { settings, database, identity, bus, sightings }))
+    }
+
+    /// From the next device on these hold. What was issued or approved before stays as it is.
+    pub fn apply(&self, settings: Settings) {
+        self.0.settings.set(settings);
     }
 
     fn publish(&self, events: &[Event]) {

@@ -41,8 +41,8 @@ fn on_node(stable_id: &str) -> Peer {
     Peer::Tailnet { address: SocketAddr::from(([100, 64, 0, 1], 1)), whois: Some(Arc::new(whois)) }
 }
 
-/// The token that a device is handed on a node, and what it is worth on two.
-async fn worth(bind_tokens: bool) -> [TokenVerdict; 2] {
+/// The token that a device is handed on a node under one setting, and what it is worth on two under another.
+async fn worth(bind_tokens: bool, later: bool) -> [TokenVerdict; 2] {
     let folder = tempfile::tempdir().unwrap();
     let pairing = pairing(folder.path(), bind_tokens).await;
     let client: ClientInfo =
@@ -60,6 +60,7 @@ async fn worth(bind_tokens: bool) -> [TokenVerdict; 2] {
         is_vouched_for: true,
     };
     let token: Secret<String> = pairing.admit(&request).await.unwrap().token.token;
+    pairing.apply(Settings { bind_tokens: later, ..Settings::default() });
     let judge =
         async |peer: &Peer| pairing.judge_token("d", Role::Operator, &token, &[Scope::Read], peer, None).await.unwrap();
     [judge(&home).await, judge(&on_node("elsewhere")).await]
@@ -67,6 +68,9 @@ async fn worth(bind_tokens: bool) -> [TokenVerdict; 2] {
 
 #[tokio::test]
 async fn a_token_of_a_tailnet_node_works_there_alone_unless_told_otherwise() {
-    assert_eq!(worth(true).await, [TokenVerdict::Fits, TokenVerdict::OtherNode]);
-    assert_eq!(worth(false).await, [TokenVerdict::Fits, TokenVerdict::Fits]);
+    assert_eq!(worth(true, true).await, [TokenVerdict::Fits, TokenVerdict::OtherNode]);
+    assert_eq!(worth(false, false).await, [TokenVerdict::Fits, TokenVerdict::Fits]);
+    // The setting of the moment decides, about tokens that were bound when they were issued.
+    assert_eq!(worth(true, false).await, [TokenVerdict::Fits, TokenVerdict::Fits]);
+    assert_eq!(worth(false, true).await, [TokenVerdict::Fits, TokenVerdict::Fits]);
 }

@@ -19,14 +19,18 @@ use super::wake::Heartbeat;
 
 #[derive(Debug, Clone)]
 pub enum Event {
-    Tick { ts: u64 },
+    Tick {
+        ts: u64,
+    },
     DevicePairRequested(Box<devices::PendingDevice>),
     DevicePairResolved(Box<devices::Resolved>),
     DevicePairChanged,
     DevicePairSetupCompleted(Box<devices::SetupCompletion>),
     Presence(Vec<PresenceEntry>, StateVersion),
     Health(Box<HealthReply>, StateVersion),
-    Shutdown { reason: &'static str },
+    Shutdown {
+        reason: &'static str,
+    },
     Chat(Box<ChatEvent>),
     Agent(Box<AgentEvent>),
     SessionsChanged(Box<sessions::Changed>),
@@ -38,6 +42,8 @@ pub enum Event {
     PrefsChanged(PrefsChanged),
     VoicewakeChanged(Triggers),
     ConfigChanged(config::Changed),
+    /// `chat.metadata` has another answer.
+    ChatMetadataChanged,
 }
 
 /// Who gets an event, beside the scope that it needs.
@@ -77,6 +83,7 @@ impl Event {
         "users.prefs.changed",
         "voicewake.changed",
         "config.changed",
+        "chat.metadata.changed",
     ];
 
     #[must_use]
@@ -101,6 +108,7 @@ impl Event {
             Self::PrefsChanged(_) => "users.prefs.changed",
             Self::VoicewakeChanged(_) => "voicewake.changed",
             Self::ConfigChanged(_) => "config.changed",
+            Self::ChatMetadataChanged => "chat.metadata.changed",
         }
     }
 
@@ -121,7 +129,8 @@ impl Event {
             | Self::Cron(_)
             | Self::PrefsChanged(_)
             | Self::VoicewakeChanged(_)
-            | Self::ConfigChanged(_) => Some(Scope::Read),
+            | Self::ConfigChanged(_)
+            | Self::ChatMetadataChanged => Some(Scope::Read),
             Self::ExecApprovalRequested(_) | Self::ExecApprovalResolved(_) => Some(Scope::Approvals),
         }
     }
@@ -145,7 +154,8 @@ impl Event {
             Self::DevicePairRequested(_)
             | Self::DevicePairResolved(_)
             | Self::DevicePairChanged
-            | Self::DevicePairSetupCompleted(_) => true,
+            | Self::DevicePairSetupCompleted(_)
+            | Self::ChatMetadataChanged => true,
             Self::Tick { .. } | Self::Presence(..) | Self::Health(..) | Self::Agent(_) | Self::Heartbeat(_) => true,
             Self::Chat(event) => matches!(event.state, ChatState::Delta { .. } | ChatState::Status { .. }),
             Self::Shutdown { .. }
@@ -168,7 +178,7 @@ impl Event {
         let (payload, state_version) = match self {
             Self::DevicePairRequested(pending) => (to_json(pending)?, None),
             Self::DevicePairResolved(resolved) => (to_json(resolved)?, None),
-            Self::DevicePairChanged => ("{}".to_owned(), None),
+            Self::DevicePairChanged | Self::ChatMetadataChanged => ("{}".to_owned(), None),
             Self::DevicePairSetupCompleted(completion) => (to_json(completion)?, None),
             Self::Tick { ts } => (to_json(&serde_json::json!({ "ts": ts }))?, None),
             Self::Presence(presence, version) => {

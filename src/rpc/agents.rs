@@ -32,30 +32,30 @@ pub(super) fn register(table: &mut Table, chat: &Chat) {
 
 /// The agent that params name: there is one, which is meant where none is named.
 pub(super) fn named(agent: &Agent, asked: Option<String>) -> Result<String, ErrorShape> {
-    let own = &agent.settings().agent_id;
+    let own = agent.id();
     match asked {
-        Some(asked) if asked != *own => Err(ErrorShape::invalid(format!("unknown agent id \"{asked}\""))),
-        _ => Ok(own.clone()),
+        Some(asked) if asked != own => Err(ErrorShape::invalid(format!("unknown agent id \"{asked}\""))),
+        _ => Ok(own.to_owned()),
     }
 }
 
 async fn list(agent: Agent, _: Context, _: NoParams) -> Result<ListReply, ErrorShape> {
     let settings = agent.settings();
     Ok(ListReply {
-        default_id: settings.agent_id.clone(),
+        default_id: agent.id().to_owned(),
         ownership: "sole",
         selection_required: false,
         main_key: MAIN,
         scope: "per-sender",
         agents: vec![AgentRow {
-            id: settings.agent_id.clone(),
+            id: agent.id().to_owned(),
             model: PrimaryModel { primary: settings.model.reference() },
         }],
     })
 }
 
 async fn identity(agent: Agent, _: Context, params: IdentityParams) -> Result<IdentityReply, ErrorShape> {
-    let own = agent.settings().agent_id.clone();
+    let own = agent.id().to_owned();
     match params.agent_id {
         Some(asked) if asked != own => Err(crate::agent::Error::UnknownAgent(asked).into()),
         _ => Ok(IdentityReply { agent_id: own, name: "Assistant", name_source: "default", avatar: "A" }),
@@ -115,7 +115,7 @@ async fn run(
 
 /// Where the message goes: see [`AgentParams`].
 async fn target(chat: &Chat, params: &AgentParams) -> Result<SessionKey, ErrorShape> {
-    let own = &chat.agent.settings().agent_id;
+    let own = chat.agent.id();
     if let Some(asked) = params.agent_id.as_deref().filter(|asked| *asked != own) {
         return Err(ErrorShape::invalid(format!("invalid agent params: unknown agent id \"{asked}\"")));
     }

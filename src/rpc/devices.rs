@@ -2,8 +2,11 @@
 
 use super::system::TailnetView;
 use super::{Context, Table};
-use crate::auth::{AuthMethod, Caller, Mode};
+use std::sync::Arc;
+
+use crate::auth::{self, AuthMethod, Caller, Mode};
 use crate::bus::Closing;
+use crate::live::Live;
 use crate::net;
 use crate::pairing::{self, By, Pairing, Reach, SetupOrder, choose_address};
 use crate::protocol::devices::{
@@ -23,7 +26,7 @@ pub struct Doors {
     pub bind: net::bind::Settings,
     pub tailnet: TailnetView,
     /// The mode of the shared secret: how others come in.
-    pub auth: Mode,
+    pub auth: Arc<Live<auth::Settings>>,
 }
 
 #[derive(Debug, Clone)]
@@ -152,10 +155,10 @@ async fn setup_status(setup: Setup, _: Context, params: SetupStatusParams) -> Re
 }
 
 impl Doors {
-    const fn auth_label(&self) -> Option<&'static str> {
-        match self.auth {
+    fn auth_label(&self) -> Option<&'static str> {
+        match &self.auth.get().mode {
             Mode::None => None,
-            Mode::Token(_) | Mode::Password(_) | Mode::TrustedProxy(_) => Some(self.auth.name()),
+            mode @ (Mode::Token(_) | Mode::Password(_) | Mode::TrustedProxy(_)) => Some(mode.name()),
         }
     }
 

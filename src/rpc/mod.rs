@@ -176,7 +176,7 @@ impl Services {
         users::register(&mut table, &self.database, &self.bus);
         voicewake::register(&mut table, &self.database, &self.bus);
         machine::register(&mut table, &self.system, &self.paths.state_dir, self.port);
-        let agent_id = self.agent.settings().agent_id.clone();
+        let agent_id = self.agent.id().to_owned();
         let waking = wake::Waking { heartbeats: self.heartbeats, presence: self.presence, bus: self.bus, agent_id };
         wake::register(&mut table, &waking);
         let policy = Policy::new(self.database.clone(), format!("{}#exec.approvals", self.paths.database().display()));

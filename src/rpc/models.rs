@@ -19,9 +19,10 @@ pub(super) fn register(table: &mut Table, agent: &Agent) {
 
 async fn list(agent: Agent, _: Context, params: ListParams) -> Result<ListReply, ErrorShape> {
     named(&agent, params.agent_id)?;
-    let mut models = agent.models();
+    let settings = agent.settings();
+    let mut models = settings.rows();
     if params.view == Some(View::ProviderConfig) {
-        for (row, model) in models.iter_mut().zip(&agent.settings().catalog) {
+        for (row, model) in models.iter_mut().zip(&settings.catalog) {
             row.input = Some(if model.takes_images { &["text", "image"] } else { &["text"] });
         }
     }

@@ -63,7 +63,7 @@ impl System {
     pub async fn health(&self, shows_paths: bool) -> Result<HealthReply, ErrorShape> {
         let begun = Instant::now();
         let sessions = self.sessions.encoded_count(shows_paths).await?;
-        let agent_id = self.agent.settings().agent_id.clone();
+        let agent_id = self.agent.id().to_owned();
         Ok(HealthReply {
             ok: true,
             ts: now_ms(),
@@ -91,7 +91,7 @@ impl System {
 
     async fn status(&self, shows_all: bool) -> Result<StatusReply, ErrorShape> {
         let sessions = redacted(self.sessions.count().await?, shows_all);
-        let agent_id = self.agent.settings().agent_id.clone();
+        let agent_id = self.agent.id().to_owned();
         let by_agent = AgentSessions {
             agent_id: agent_id.clone(),
             path: sessions.path.clone(),

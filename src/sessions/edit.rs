@@ -63,7 +63,7 @@ impl Sessions {
     /// # Errors
     /// Nothing was stored.
     pub async fn create(&self, key: &SessionKey, creation: Creation) -> Result<StoredSession, EditError> {
-        let models = &self.0.settings.models;
+        let models = &*self.models();
         let label = creation.label.map(|label| super::patch::sized("label", label)).transpose()?;
         let category = creation.category.map(|category| super::patch::sized("category", category)).transpose()?;
         let name = creation.display_name.map(|name| super::patch::sized("displayName", name)).transpose()?;

@@ -58,7 +58,7 @@ impl Sessions {
             next_offset: has_more.then_some(shown),
             has_more,
             total_messages: total,
-            defaults: self.defaults().clone(),
+            defaults: self.defaults(),
             session_info: self.info(key, session.as_ref()).await?,
         })))
     }
@@ -106,7 +106,7 @@ impl Sessions {
     }
 
     async fn info(&self, key: &SessionKey, session: Option<&StoredSession>) -> Result<SessionRow, Error> {
-        let models = &self.0.settings.models;
+        let models = &*self.models();
         let row = match session {
             Some(session) => session_row(session, models),
             None => unknown_row(key.as_str(), key.agent(), models),

@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, PoisonError};
 
+use super::models::Models;
 use super::rows::{preview, session_row, title};
 use super::{SessionKey, Sessions};
 use crate::clock::now_ms;
 use crate::protocol::Encoded;
 use crate::protocol::sessions::{Archived, ListParams, ListReply, SessionRow, SortBy};
-use crate::protocol::system::{RecentSession, SessionCount};
+use crate::protocol::system::{ModelDefaults, RecentSession, SessionCount};
 use crate::store::{Error, MessageFilter, SessionFilter, SessionOrder, StoredSession};
 
 const DEFAULT_LIST: u32 = 100;
@@ -27,6 +28,7 @@ pub(super) struct EncodedCount {
 pub(super) struct Listed {
     /// Of the store, and of what runs.
     generation: (u64, u64),
+    models: Arc<Models>,
     asked: ListParams,
     page: Arc<Page>,
 }
@@ -35,6 +37,7 @@ pub(super) struct Page {
     rows: Encoded<Vec<SessionRow>>,
     count: usize,
     total: u64,
+    defaults: ModelDefaults,
 }
 
 impl Sessions {
@@ -55,7 +58,7 @@ impl Sessions {
             next_offset: has_more.then_some(shown),
             has_more,
             owners: [],
-            defaults: self.defaults().clone(),
+            defaults: page.defaults.clone(),
             sessions: page.rows.clone(),
         })
     }
@@ -63,8 +66,10 @@ impl Sessions {
     /// Clients ask for the same page again and again, so it is read and encoded anew only when something has changed.
     async fn page(&self, params: &ListParams) -> Result<Arc<Page>, Error> {
         let generation = (self.0.database.generation(), self.0.runs.changes());
+        let models = self.models();
         if let Some(listed) = &*self.0.listed.lock().unwrap_or_else(PoisonError::into_inner)
             && listed.generation == generation
+            && Arc::ptr_eq(&listed.models, &models)
             && listed.asked == *params
         {
             return Ok(Arc::clone(&listed.page));
@@ -74,14 +79,16 @@ impl Sessions {
         let (stored, total) = self.0.database.sessions(&filter).await?;
         let mut rows = Vec::with_capacity(stored.len());
         for session in &stored {
-            let row = self.with_texts(session, params.include_derived_titles, params.include_last_message).await?;
+            let row = session_row(session, &models);
+            let row = self.with_texts(row, session, params.include_derived_titles, params.include_last_message).await?;
             rows.push(self.live(row, now_ms()));
         }
         let encoded = Encoded::new(&rows).map_err(|_| Error::Corrupt("the list of sessions"))?;
-        let page = Arc::new(Page { rows: encoded, count: rows.len(), total });
+        let (count, defaults) = (rows.len(), models.defaults().clone());
+        let page = Arc::new(Page { rows: encoded, count, total, defaults });
         // A list of what was active lately changes with the clock, too.
         if is_timeless {
-            let listed = Listed { generation, asked: params.clone(), page: Arc::clone(&page) };
+            let listed = Listed { generation, models, asked: params.clone(), page: Arc::clone(&page) };
             *self.0.listed.lock().unwrap_or_else(PoisonError::into_inner) = Some(listed);
         }
         Ok(page)
@@ -91,14 +98,22 @@ impl Sessions {
     /// The database could not be read.
     pub async fn describe(&self, key: &SessionKey, title: bool, last: bool) -> Result<Option<SessionRow>, Error> {
         match self.stored(key).await? {
-            Some(session) => Ok(Some(self.live(self.with_texts(&session, title, last).await?, now_ms()))),
+            Some(session) => {
+                let row = session_row(&session, &self.models());
+                Ok(Some(self.live(self.with_texts(row, &session, title, last).await?, now_ms())))
+            }
             None => Ok(None),
         }
     }
 
-    async fn with_texts(&self, session: &StoredSession, wants_title: bool, last: bool) -> Result<SessionRow, Error> {
+    async fn with_texts(
+        &self,
+        mut row: SessionRow,
+        session: &StoredSession,
+        wants_title: bool,
+        last: bool,
+    ) -> Result<SessionRow, Error> {
         let database = &self.0.database;
-        let mut row = session_row(session, &self.0.settings.models);
         if wants_title {
             let filter = MessageFilter::After { seq: session.reset_seq, limit: 2 };
             let (messages, _) = database.messages(&session.key, filter).await?;

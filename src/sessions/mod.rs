@@ -29,6 +29,7 @@ pub use tell::Cause;
 pub use usage::UsageError;
 
 use crate::bus::Bus;
+use crate::live::Live;
 use crate::protocol::system::ModelDefaults;
 use crate::store::{Database, Error, StoredSession};
 use list::{Counted, EncodedCount, Listed};
@@ -45,8 +46,6 @@ pub trait ActiveRuns: Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub default_agent: String,
-    /// What answers where nothing else is set for the session, and what else could.
-    pub models: Models,
     /// Of the database; shown to admins.
     pub path: String,
     /// Where the transcripts of deleted sessions go.
@@ -58,6 +57,7 @@ pub struct Sessions(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
+    models: Live<Models>,
     database: Database,
     bus: Bus,
     runs: Arc<dyn ActiveRuns>,
@@ -68,9 +68,16 @@ struct Inner {
 
 impl Sessions {
     #[must_use]
-    pub fn new(settings: Settings, database: Database, bus: Bus, runs: Arc<dyn ActiveRuns>) -> Self {
+    pub fn new(
+        settings: Settings,
+        models: Arc<Models>,
+        database: Database,
+        bus: Bus,
+        runs: Arc<dyn ActiveRuns>,
+    ) -> Self {
+        let models = Live::new(models);
         let (counted, encoded_count, listed) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self(Arc::new(Inner { settings, database, bus, runs, counted, encoded_count, listed }))
+        Self(Arc::new(Inner { settings, models, database, bus, runs, counted, encoded_count, listed }))
     }
 
     /// # Errors
@@ -84,9 +91,20 @@ impl Sessions {
         &self.0.settings
     }
 
+    /// What answers where nothing else is set for the session, and what else could.
     #[must_use]
-    pub fn defaults(&self) -> &ModelDefaults {
-        self.0.settings.models.defaults()
+    pub fn models(&self) -> Arc<Models> {
+        self.0.models.get()
+    }
+
+    /// From now on these can answer.
+    pub fn set_models(&self, models: Arc<Models>) {
+        self.0.models.set(models);
+    }
+
+    #[must_use]
+    pub fn defaults(&self) -> ModelDefaults {
+        self.models().defaults().clone()
     }
 
     /// # Errors

@@ -62,10 +62,8 @@ impl Models {
     #[must_use]
     pub fn of(&self, settings: &SessionSettings) -> ModelChoice {
         match (&settings.provider_override, &settings.model_override) {
-            // A provider may have left the configuration since.
-            (Some(provider), Some(model)) if self.knows(provider) => {
-                ModelChoice { provider: provider.clone(), model: model.clone() }
-            }
+            // Also one that has left the configuration since: what a person chose is not exchanged behind their back.
+            (Some(provider), Some(model)) => ModelChoice { provider: provider.clone(), model: model.clone() },
             _ => self.default_choice(),
         }
     }
@@ -111,12 +109,13 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_is_gone_leaves_the_default() {
+    fn a_choice_stays_when_its_provider_has_gone() {
         let settings = SessionSettings {
             provider_override: Some("gone".into()),
             model_override: Some("x".into()),
             ..SessionSettings::default()
         };
-        assert_eq!(models().of(&settings), models().default_choice());
+        assert_eq!(models().of(&settings).provider, "gone");
+        assert_eq!(models().of(&SessionSettings::default()), models().default_choice());
     }
 }

@@ -31,7 +31,7 @@ impl Sessions {
     }
 
     pub(super) fn tell_stored(&self, key: &SessionKey, cause: Cause<'_>, session: &StoredSession) {
-        let row = super::rows::session_row(session, &self.0.settings.models);
+        let row = super::rows::session_row(session, &self.models());
         self.publish(key, cause, Some(self.live(row, now_ms())));
     }
 
@@ -55,7 +55,7 @@ impl Sessions {
 
     /// Tells those who follow the session's messages of a new one.
     pub fn tell_message(&self, key: &SessionKey, message: &StoredMessage, session: &StoredSession) {
-        let row = self.live(super::rows::session_row(session, &self.0.settings.models), now_ms());
+        let row = self.live(super::rows::session_row(session, &self.models()), now_ms());
         let message = self.message(key, message, session.reset_seq, Some(row));
         self.0.bus.publish(&Event::SessionMessage(Box::new(message)));
     }

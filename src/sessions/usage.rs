@@ -69,7 +69,7 @@ impl Sessions {
     fn usage_of(&self, session: &StoredSession, sums: &[UsageSum]) -> SessionUsage {
         let mut totals = UsageTotals::default();
         sums.iter().filter(|sum| sum.session_key == session.key).for_each(|sum| add(&mut totals, sum));
-        let chosen = self.0.settings.models.of(&session.settings);
+        let chosen = self.models().of(&session.settings);
         SessionUsage {
             key: session.key.clone(),
             label: session.label.clone(),

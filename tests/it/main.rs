@@ -27,6 +27,7 @@ mod limits;
 mod matrix;
 mod openclaw_cli;
 mod pairing;
+mod reload;
 mod sessions;
 mod setup_codes;
 mod system;

@@ -55,6 +55,11 @@ pub enum ModelError {
         "{provider} does not know the model {model}: see the provider's list and set agents.defaults.model.primary"
     )]
     UnknownModel { provider: String, model: String },
+    #[error(
+        "Unknown model: {provider}/{model}. Nothing of that provider is configured: choose another model for this \
+         session, or describe the provider under models.providers.{provider}"
+    )]
+    Unconfigured { provider: String, model: String },
     #[error("{provider} is busy or over its limit; try again later")]
     RateLimited { provider: String },
     #[error("{provider} cannot be reached at {address}: {cause}")]
@@ -69,9 +74,11 @@ impl ModelError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::RateLimited { .. } => "rate_limit",
-            Self::Unauthorized { .. } | Self::UnknownModel { .. } | Self::Unreachable { .. } | Self::Failed { .. } => {
-                "unknown"
-            }
+            Self::Unauthorized { .. }
+            | Self::UnknownModel { .. }
+            | Self::Unconfigured { .. }
+            | Self::Unreachable { .. }
+            | Self::Failed { .. } => "unknown",
         }
     }
 }

@@ -78,7 +78,7 @@ impl Cron {
     /// # Errors
     /// The database could not be read.
     pub async fn list(&self, params: &ListParams) -> Result<ListReply, Error> {
-        Ok(listing::jobs(self.jobs().await?, params, &self.0.agent.settings().agent_id))
+        Ok(listing::jobs(self.jobs().await?, params, self.0.agent.id()))
     }
 
     /// # Errors
@@ -271,7 +271,7 @@ impl Cron {
     }
 
     fn agent_id(&self) -> &str {
-        &self.0.agent.settings().agent_id
+        self.0.agent.id()
     }
 
     fn tell(&self, job: &Job, action: CronAction, run_at_ms: Option<u64>) {

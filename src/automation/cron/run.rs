@@ -79,6 +79,10 @@ impl Cron {
     }
 
     async fn ask_agent(&self, job: &Job, run_id: &str, message: &str, timeout_seconds: Option<f64>) -> End {
+        // The agent may have been given another model since the job was made.
+        if let Err(error) = self.check_model(&job.definition) {
+            return End::failed(error.to_string());
+        }
         let key = match self.session_of(job) {
             Ok(key) => key,
             Err(error) => return End::failed(error.to_string()),

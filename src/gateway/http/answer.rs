@@ -41,8 +41,3 @@ pub(super) async fn only_get() -> Response {
 pub(super) async fn only_post() -> Response {
     (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "POST")], "Method Not Allowed").into_response()
 }
-
-/// For files, which only exist to those who read.
-pub(super) async fn nowhere() -> Response {
-    not_found()
-}

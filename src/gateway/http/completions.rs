@@ -218,7 +218,7 @@ pub(super) async fn embed(
         Ok(payload) => payload,
         Err(refusal) => return refusal,
     };
-    let own = gateway.http.agent.settings().agent_id.as_str();
+    let own = gateway.http.agent.id();
     match check_embeddings(&payload, own) {
         Ok(()) => internal(),
         Err(message) => invalid(&message),

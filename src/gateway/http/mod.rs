@@ -1,14 +1,15 @@
 //! Plain HTTP (protocol §9): probes, `/whoami`, and the Control UI for everything else.
 //!
 //! One file a family of routes. Here is only what all of them go through: the table of routes and the refusal of
-//! unknown proxies. How answers look is in `answer`, the refusal in `proxy`. WebSocket requests
-//! never come here: `upgrade` takes them before.
+//! unknown proxies. How answers look is in `answer`, the refusal in `proxy`; what lies where the configuration wants it
+//! is found by `elsewhere`. WebSocket requests never come here: `upgrade` takes them before.
 
 mod answer;
 mod auth;
 mod body;
 mod completions;
 mod dialogue;
+mod elsewhere;
 mod hooks;
 mod join;
 mod openai;
@@ -28,48 +29,72 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{any, get, post};
+use axum::routing::{get, post};
 use http::{HeaderMap, HeaderValue, header};
+
+use elsewhere::Switch;
 
 use super::Gateway;
 use crate::agent::Agent;
 use crate::automation::Heartbeats;
 use crate::config::HttpSettings;
+use crate::live::Live;
 use crate::sessions::Sessions;
 use crate::ui::Site;
 
 /// What the routes need beside what connections share.
 pub struct Surface {
-    settings: HttpSettings,
-    site: Site,
+    served: Live<Served>,
     agent: Agent,
     sessions: Sessions,
     heartbeats: Heartbeats,
     hooks: hooks::Memory,
 }
 
+/// What the configuration has served. A request takes it once.
+struct Served {
+    settings: HttpSettings,
+    site: Site,
+}
+
+impl Served {
+    fn new(settings: HttpSettings) -> Self {
+        let site = Site::new(settings.control_ui.root.clone(), settings.control_ui.base_path.clone());
+        Self { settings, site }
+    }
+}
+
 impl Surface {
     #[must_use]
     pub fn new(settings: HttpSettings, agent: Agent, sessions: Sessions, heartbeats: Heartbeats) -> Self {
-        let site = Site::new(settings.control_ui.root.clone(), settings.control_ui.base_path.clone());
-        Self { settings, site, agent, sessions, heartbeats, hooks: hooks::Memory::default() }
+        let served = Live::new(Served::new(settings));
+        Self { served, agent, sessions, heartbeats, hooks: hooks::Memory::default() }
+    }
+
+    pub(super) fn has_model(&self) -> bool {
+        self.agent.settings().has_model()
+    }
+
+    /// From the next request on these hold. Connections stay.
+    pub fn apply(&self, settings: HttpSettings) {
+        self.served.set(Served::new(settings));
     }
 }
 
 /// The routes, `gateway` behind them.
 pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
     Router::new()
-        .merge(programs(gateway))
-        .merge(page_data(gateway))
-        .merge(hook_routes(gateway))
+        .merge(programs())
+        .merge(switched(gateway, |settings| settings.chat_completions, chat_completions()))
+        .merge(switched(gateway, |settings| settings.responses, responses()))
         .route("/ready", get(probes::ready).fallback(answer::only_read))
         .route("/readyz", get(probes::ready).fallback(answer::only_read))
         .route("/startup", get(probes::started).fallback(answer::only_read))
         .route("/startupz", get(probes::started).fallback(answer::only_read))
         .merge(join::routes())
-        .fallback(page::serve)
+        .fallback(elsewhere::serve)
         .layer(from_fn(proxy::refuse_unknown))
         // Whether the program lives, and who somebody is, may be asked through anything.
         .route("/health", get(probes::live).fallback(answer::only_read))
@@ -79,51 +104,29 @@ pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
         .with_state(Arc::clone(gateway))
 }
 
-/// What programs call, with the shared secret. An endpoint that is switched off is not there.
-fn programs(gateway: &Gateway) -> Router<Arc<Gateway>> {
-    let mut router = Router::new()
+/// What programs call, with the shared secret.
+fn programs() -> Router<Arc<Gateway>> {
+    Router::new()
         .route("/tools/invoke", post(tools::invoke).fallback(answer::only_post))
         .route("/sessions/{key}/history", get(sessions::history).head(answer::only_get).fallback(answer::only_get))
-        .route("/sessions/{key}/kill", post(sessions::kill).fallback(answer::only_post));
-    if gateway.http.settings.chat_completions {
-        router = router
-            .route("/v1/chat/completions", post(completions::complete).fallback(answer::only_post))
-            .route("/v1/embeddings", post(completions::embed).fallback(answer::only_post))
-            .route("/v1/models", get(completions::models).head(answer::only_get).fallback(answer::only_get))
-            .route("/v1/models/{*id}", get(completions::model).head(answer::only_get).fallback(answer::only_get));
-    }
-    if gateway.http.settings.responses {
-        router = router.route("/v1/responses", post(responses::respond).fallback(answer::only_post));
-    }
-    router
+        .route("/sessions/{key}/kill", post(sessions::kill).fallback(answer::only_post))
 }
 
-/// What a page asks for beside its files. Its base path is before each.
-fn page_data(gateway: &Gateway) -> Router<Arc<Gateway>> {
-    let settings = &gateway.http.settings.control_ui;
-    let mut router = Router::new();
-    if !settings.enabled {
-        return router;
-    }
-    let base = settings.base_path.as_str();
-    for name in
-        ["/control-ui-config.json", "/__openclaw/control-ui-config.json", "/__openclaw__/control-ui-config.json"]
-    {
-        router = router.route(&format!("{base}{name}"), get(ui_config::config).fallback(answer::nowhere));
-    }
-    router
-        .route(&format!("{base}/avatar/{{agent}}"), get(ui_config::agent_avatar).fallback(answer::nowhere))
-        .route(&format!("{base}/api/users/{{user}}/avatar"), get(ui_config::user_avatar).fallback(answer::only_read))
+fn chat_completions() -> Router<Arc<Gateway>> {
+    Router::new()
+        .route("/v1/chat/completions", post(completions::complete).fallback(answer::only_post))
+        .route("/v1/embeddings", post(completions::embed).fallback(answer::only_post))
+        .route("/v1/models", get(completions::models).head(answer::only_get).fallback(answer::only_get))
+        .route("/v1/models/{*id}", get(completions::model).head(answer::only_get).fallback(answer::only_get))
 }
 
-fn hook_routes(gateway: &Gateway) -> Router<Arc<Gateway>> {
-    match &gateway.http.settings.hooks {
-        None => Router::new(),
-        Some(hooks) => Router::new()
-            .route(&hooks.path, any(hooks::serve))
-            .route(&format!("{}/", hooks.path), any(hooks::serve))
-            .route(&format!("{}/{{*name}}", hooks.path), any(hooks::serve)),
-    }
+fn responses() -> Router<Arc<Gateway>> {
+    Router::new().route("/v1/responses", post(responses::respond).fallback(answer::only_post))
+}
+
+/// Routes that are there only while the configuration says so.
+fn switched(gateway: &Arc<Gateway>, is_on: Switch, routes: Router<Arc<Gateway>>) -> Router<Arc<Gateway>> {
+    routes.route_layer(from_fn_with_state((Arc::clone(gateway), is_on), elsewhere::unless_off))
 }
 
 /// What no answer goes without; a route that knows better sets its own.

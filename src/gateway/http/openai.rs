@@ -46,7 +46,7 @@ fn is_agent_name(name: &str) -> bool {
 
 /// The model ids that `GET /v1/models` lists.
 pub(super) fn models(gateway: &Gateway) -> [String; 3] {
-    [MODEL.to_owned(), MODEL_DEFAULT.to_owned(), format!("openclaw/{}", gateway.http.agent.settings().agent_id)]
+    [MODEL.to_owned(), MODEL_DEFAULT.to_owned(), format!("openclaw/{}", gateway.http.agent.id())]
 }
 
 /// Which session a request speaks in, as its model, its `user` and its headers say.
@@ -57,7 +57,7 @@ pub(super) fn session_of(
     user: Option<&str>,
     prefix: &str,
 ) -> Result<SessionKey, String> {
-    let own = gateway.http.agent.settings().agent_id.as_str();
+    let own = gateway.http.agent.id();
     let of_model = agent_of_model(model, own).ok_or("Invalid `model`. Use `openclaw` or `openclaw/<agentId>`.")?;
     let of_header = ["x-openclaw-agent-id", "x-openclaw-agent"].iter().find_map(|name| header(headers, name));
     let agent_id = of_header.unwrap_or(&of_model);

@@ -1,36 +1,68 @@
 //! What a Control UI asks over HTTP beside its files: `/control-ui-config.json` and the avatars (protocol §8).
 
-use std::sync::Arc;
-
 use axum::Json;
-use axum::extract::{Extension, Query, State};
+use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::request::Parts;
+use http::{Method, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{answer, auth};
+use crate::config::ControlUiSettings;
 use crate::gateway::Gateway;
 use crate::net::Peer;
 
+const CONFIG: &str = "control-ui-config.json";
+
+/// What is asked for.
+pub(super) enum Data {
+    Config,
+    AgentAvatar,
+    UserAvatar,
+}
+
+impl Data {
+    /// By the path behind the page's base path.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+        match parts.as_slice() {
+            [CONFIG] | ["__openclaw" | "__openclaw__", CONFIG] => Some(Self::Config),
+            ["avatar", agent] if !agent.is_empty() => Some(Self::AgentAvatar),
+            ["api", "users", user, "avatar"] if !user.is_empty() => Some(Self::UserAvatar),
+            _ => None,
+        }
+    }
+
+    pub(super) async fn answer(self, gateway: &Gateway, ui: &ControlUiSettings, peer: &Peer, head: &Parts) -> Response {
+        if !matches!(head.method, Method::GET | Method::HEAD) {
+            return match self {
+                Self::Config | Self::AgentAvatar => answer::not_found(),
+                Self::UserAvatar => answer::only_read().await,
+            };
+        }
+        if let Err(refusal) = auth::require_reader(gateway, peer, &head.headers).await {
+            return refusal;
+        }
+        match self {
+            Self::Config => config(gateway, ui),
+            Self::AgentAvatar => agent_avatar(&head.uri),
+            Self::UserAvatar => user_avatar(),
+        }
+    }
+}
+
 /// How the page names things. `serverBuildId` is left out on purpose: a page that finds one insists on being of the
 /// same build.
-pub(super) async fn config(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(refusal) = auth::require_reader(&gateway, &peer, &headers).await {
-        return refusal;
-    }
+fn config(gateway: &Gateway, ui: &ControlUiSettings) -> Response {
     let body = json!({
-        "basePath": gateway.http.settings.control_ui.base_path,
+        "basePath": ui.base_path,
         "assistantName": "Assistant",
         "assistantAvatar": "A",
         "assistantAvatarSource": null,
         "assistantAvatarStatus": null,
         "assistantAvatarReason": null,
-        "assistantAgentId": gateway.http.agent.settings().agent_id,
+        "assistantAgentId": gateway.http.agent.id(),
         "serverVersion": crate::VERSION,
         "embedSandbox": "scripts",
         "allowExternalEmbedUrls": false,
@@ -47,21 +79,14 @@ pub(super) async fn config(
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Meta {
+struct Meta {
     meta: Option<String>,
 }
 
 /// An agent has a letter and no picture.
-pub(super) async fn agent_avatar(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(peer): Extension<Peer>,
-    Query(query): Query<Meta>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(refusal) = auth::require_reader(&gateway, &peer, &headers).await {
-        return refusal;
-    }
-    if query.meta.as_deref() != Some("1") {
+fn agent_avatar(uri: &Uri) -> Response {
+    let query = Query::<Meta>::try_from_uri(uri);
+    if !query.is_ok_and(|Query(query)| query.meta.as_deref() == Some("1")) {
         return answer::not_found();
     }
     let none = Value::Null;
@@ -71,14 +96,7 @@ pub(super) async fn agent_avatar(
 }
 
 /// People have no pictures here either.
-pub(super) async fn user_avatar(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(peer): Extension<Peer>,
-    headers: HeaderMap,
-) -> Response {
-    if let Err(refusal) = auth::require_reader(&gateway, &peer, &headers).await {
-        return refusal;
-    }
+fn user_avatar() -> Response {
     let body = Json(json!({ "ok": false, "error": { "type": "not_found" } }));
     answer::no_store((StatusCode::NOT_FOUND, body))
 }

@@ -131,7 +131,7 @@ async fn inject(chat: Chat, _: Context, params: InjectParams) -> Result<InjectRe
 
 impl Chat {
     fn metadata(&self) -> MetadataReply {
-        MetadataReply { models: self.agent.models(), commands: commands() }
+        MetadataReply { models: self.agent.settings().rows(), commands: commands() }
     }
 
     pub(super) fn stop(&self, key: &SessionKey, run_id: Option<&str>) -> AbortReply {

@@ -77,7 +77,7 @@ async fn create(chat: Chat, context: Context, params: CreateParams) -> Result<Cr
 }
 
 fn key_of_new(chat: &Chat, key: Option<&str>, agent_id: Option<&str>) -> Result<SessionKey, ErrorShape> {
-    let own = &chat.agent.settings().agent_id;
+    let own = chat.agent.id();
     let key = match key.filter(|key| !key.trim().is_empty()) {
         Some(key) => chat.sessions.key(key)?,
         None => chat.sessions.new_key(agent_id.unwrap_or(own)),
@@ -97,7 +97,7 @@ async fn patch(chat: Chat, context: Context, params: PatchParams) -> Result<Edit
         session_id: params.expected_session_id.take(),
         lifecycle_revision: params.expected_lifecycle_revision.take(),
     };
-    let patch = Patch::parse(params, &chat.sessions.settings().models);
+    let patch = Patch::parse(params, &chat.sessions.models());
     // Who may not set a field is not told first that nobody can.
     if matches!(&patch, Err(PatchError::Unsupported(_))) || patch.as_ref().is_ok_and(Patch::needs_admin) {
         context.require(Scope::Admin)?;
@@ -142,7 +142,7 @@ async fn delete(chat: Chat, context: Context, params: DeleteParams) -> Result<De
 }
 
 fn known_agent(chat: &Chat, key: &SessionKey) -> Result<(), ErrorShape> {
-    if key.agent() == chat.agent.settings().agent_id {
+    if key.agent() == chat.agent.id() {
         return Ok(());
     }
     Err(ErrorShape::new(
@@ -157,6 +157,6 @@ fn edited(chat: &Chat, key: &SessionKey, session: &StoredSession) -> EditReply {
 }
 
 fn resolved(chat: &Chat, session: &StoredSession) -> Resolved {
-    let choice = chat.sessions.settings().models.of(&session.settings);
+    let choice = chat.sessions.models().of(&session.settings);
     Resolved { model_provider: choice.provider, model: choice.model }
 }

@@ -10,13 +10,12 @@ mod replay;
 mod template;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
@@ -42,33 +41,29 @@ pub(super) struct Memory {
     replays: Replays,
 }
 
-/// Answers everything at and under `hooks.path`.
+/// Answers everything at and under `hooks.path`; `name` is what follows it.
 pub(super) async fn serve(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(peer): Extension<Peer>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    gateway: &Gateway,
+    settings: &HookSettings,
+    peer: &Peer,
+    name: &str,
+    head: &Parts,
     body: Body,
 ) -> Response {
-    let Some(settings) = gateway.http.settings.hooks.as_ref() else {
-        return answer::not_found();
-    };
-    let query = query_of(&uri);
+    let query = query_of(&head.uri);
     if query.contains_key("token") {
         // A secret in a path ends up in the logs of everything on the way.
         let message = "Hook token must be provided via Authorization: Bearer <token> or X-OpenClaw-Token header (query \
                        parameters are not allowed).";
         return (StatusCode::BAD_REQUEST, message).into_response();
     }
-    if method != Method::POST {
+    if head.method != Method::POST {
         return answer::only_post().await;
     }
-    if let Some(refusal) = refusal(&gateway, settings, &peer, &headers) {
+    if let Some(refusal) = refusal(gateway, settings, peer, &head.headers) {
         return refusal;
     }
-    let under = uri.path().strip_prefix(settings.path.as_str()).unwrap_or_default().trim_matches('/');
-    let Some(name) = path::decode(under).filter(|name| !name.is_empty()) else {
+    let Some(name) = path::decode(name.trim_matches('/')).filter(|name| !name.is_empty()) else {
         return answer::not_found();
     };
     let payload = match body::read_json(body, MAX_BODY).await {
@@ -77,7 +72,8 @@ pub(super) async fn serve(
         Err(body::BodyFault::TimedOut) => return failed(StatusCode::REQUEST_TIMEOUT, "request body timeout"),
         Err(fault) => return failed(StatusCode::BAD_REQUEST, &fault.to_string()),
     };
-    let call = Call { gateway: &gateway, settings, name: &name, payload: &payload, headers: &headers, query: &query };
+    let headers = &head.headers;
+    let call = Call { gateway, settings, name: &name, payload: &payload, headers, query: &query };
     call.answer().await.unwrap_or_else(|error| failed(error.status, &error.message))
 }
 
@@ -149,7 +145,7 @@ impl Call<'_> {
         self.check_agent(wake.agent_id.as_deref())?;
         let key = match wake.session_key.as_deref() {
             Some(key) => self.session(Some(key), source)?,
-            None => SessionKey::main_of(&self.gateway.http.agent.settings().agent_id),
+            None => SessionKey::main_of(self.gateway.http.agent.id()),
         };
         let heartbeats = &self.gateway.http.heartbeats;
         let stored = async {
@@ -207,7 +203,7 @@ impl Call<'_> {
     }
 
     fn check_agent(&self, agent_id: Option<&str>) -> Result<(), Fault> {
-        let own = self.gateway.http.agent.settings().agent_id.as_str();
+        let own = self.gateway.http.agent.id();
         let asked = agent_id.unwrap_or(own);
         if asked != own {
             return Err(format!("unknown agentId {asked:?}").into());
@@ -237,7 +233,7 @@ impl Call<'_> {
                 return Err(format!("sessionKey must start with one of: {}", prefixes.join(", ")).into());
             }
         }
-        let own = self.gateway.http.agent.settings().agent_id.as_str();
+        let own = self.gateway.http.agent.id();
         let key = SessionKey::parse(&key, own).map_err(|error| Fault::from(error.to_string()))?;
         if key.agent() == own { Ok(key) } else { Err(format!("unknown agentId {:?}", key.agent()).into()) }
     }
