@@ -144,7 +144,8 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let database = open_database(paths).await?;
     let identity = Arc::new(GatewayIdentity::load_or_create(&paths.state_dir.join("identity").join("gateway.key"))?);
     let shutdown = Shutdown::new();
-    let fanout = Arc::new(Fanout::default());
+    let auth = Arc::new(Live::new(resolved.auth.clone()));
+    let fanout = Arc::new(Fanout::new(Arc::clone(&auth)));
     let bus = Bus::new(Arc::<Fanout>::clone(&fanout));
     let agent_id = resolved.agent.agent_id.clone();
     let (sessions, agent) = open_agent(resolved, &database, &bus, &shutdown)?;
@@ -163,7 +164,6 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         tailnet.clone(),
         Arc::clone(&connections),
     );
-    let auth = Arc::new(Live::new(resolved.auth.clone()));
     let presence = Presence::new(own_presence(addresses));
     let pairing = Pairing::new(resolved.pairing.clone(), database.clone(), Arc::clone(&identity), bus.clone());
     shutdown.spawn(pairing.clone().keep_sightings(shutdown.clone()));

@@ -53,11 +53,10 @@ impl Apply for Parts {
             self.agent.adopt(models);
             gateway.bus.publish(&Event::ChatMetadataChanged);
         }
-        let (old, new) = (old.auth.clone(), new.auth.clone());
         gateway.shutdown.clone().spawn(async move {
             // Whoever changed it may have come in by the old secret, and is owed an answer first.
             tokio::time::sleep(FAREWELL).await;
-            let ended = gateway.fanout.end_after_change(&old, &new);
+            let ended = gateway.fanout.end_after_change();
             if ended > 0 {
                 tracing::warn!(
                     connections = ended,

@@ -50,13 +50,16 @@ pub struct Caller {
     /// Whom a trusted proxy names.
     pub(super) proxy_user: Option<String>,
     pub(super) owner_by_secret: bool,
+    /// The rules that let it in.
+    pub(super) judged_by: Arc<Settings>,
 }
 
 impl Caller {
-    /// Whether what let it in would do so again: a connection does not outlive the secret or the mode that it came in
-    /// by. A device token stands for itself.
+    /// Whether what let it in would do so again by the rules as they are now: a connection does not outlive the secret or
+    /// the mode that it came in by. A device token stands for itself.
     #[must_use]
-    pub fn outlives(&self, old: &Settings, new: &Settings) -> bool {
+    pub fn outlives(&self, new: &Settings) -> bool {
+        let old = &self.judged_by;
         match self.method {
             AuthMethod::None | AuthMethod::Token | AuthMethod::Password | AuthMethod::TrustedProxy => {
                 old.mode == new.mode
@@ -125,5 +128,24 @@ impl Caller {
             return Some(Profile { id: format!("trusted-proxy:{user}"), display_name: Some(user.clone()), emails });
         }
         self.owner_by_secret.then(|| Profile { id: "gateway-owner".to_owned(), display_name: None, emails: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+impl Caller {
+    /// An operator who came in by the shared secret of these rules.
+    #[must_use]
+    pub fn by_secret(judged_by: Arc<Settings>) -> Self {
+        Self {
+            role: Role::Operator,
+            scopes: Vec::new(),
+            method: AuthMethod::Token,
+            device_id: None,
+            address: IpAddr::from([127, 0, 0, 1]),
+            whois: None,
+            proxy_user: None,
+            owner_by_secret: false,
+            judged_by,
+        }
     }
 }

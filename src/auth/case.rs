@@ -154,7 +154,8 @@ pub(super) fn caller(case: &Case<'_>, proof: Proof, scopes: Vec<Scope>, device_i
         whois.is_none() && proof.method.is_shared_secret() && kind::is_page(&case.attempt.params.client);
     let Proof { method, proxy_user, .. } = proof;
     let address = case.attempt.peer.address().ip().to_canonical();
-    Caller { role: case.role, scopes, method, device_id, address, whois, proxy_user, owner_by_secret }
+    let judged_by = Arc::clone(&case.settings);
+    Caller { role: case.role, scopes, method, device_id, address, whois, proxy_user, owner_by_secret, judged_by }
 }
 
 /// Never more than the rights, never more than was asked for. Who asks for `admin` asks for everything, and gets of

@@ -10,6 +10,7 @@ use super::close::Close;
 use super::outbox::Outbox;
 use crate::auth::{Caller, Settings};
 use crate::bus::{Closing, ClosingReason, Subscriber};
+use crate::live::Live;
 use crate::protocol::agents::Stream;
 use crate::protocol::event::Audience;
 use crate::protocol::{Event, Role};
@@ -18,8 +19,10 @@ use crate::rpc::Subscriptions;
 /// Closings that are remembered for connections still in their handshake.
 const REMEMBERED_CLOSINGS: usize = 1_024;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Fanout {
+    /// As they are now: who came in by others may have to go.
+    rules: Arc<Live<Settings>>,
     receivers: RwLock<HashMap<u64, Receiver>>,
     closings: Mutex<Closings>,
     next: AtomicU64,
@@ -65,13 +68,24 @@ pub(super) struct Membership {
 }
 
 impl Fanout {
+    #[must_use]
+    pub fn new(rules: Arc<Live<Settings>>) -> Self {
+        Self {
+            rules,
+            receivers: RwLock::default(),
+            closings: Mutex::default(),
+            next: AtomicU64::default(),
+            runs: RwLock::default(),
+        }
+    }
+
     /// How many closings there were; asked before a caller is judged, for [`Fanout::join`].
     pub(super) fn closings(&self) -> u64 {
         self.closings.lock().unwrap_or_else(PoisonError::into_inner).count
     }
 
-    /// From here on the connection is told events, and ended with others of its device. One that was judged before a
-    /// closing and joins after it is ended at once.
+    /// From here on the connection is told events, and ended with others of its device or its way in. One that was judged
+    /// before a closing, or by rules that have changed since, and joins after it is ended at once.
     pub(super) fn join(
         self: &Arc<Self>,
         caller: Arc<Caller>,
@@ -87,15 +101,20 @@ impl Fanout {
             receiver.outbox.close(close_of(closing));
         }
         drop(closings);
+        if !receiver.caller.outlives(&self.rules.get()) {
+            receiver.outbox.close(Close::AUTH_CHANGED);
+        }
         receivers.insert(id, receiver);
         drop(receivers);
         Membership { fanout: Arc::clone(self), id }
     }
 
-    /// Ends the connections of callers whose way in is gone, and returns how many.
-    pub fn end_after_change(&self, old: &Settings, new: &Settings) -> usize {
+    /// Ends the connections of callers whose way in is gone, and returns how many. Asked after the rules have changed:
+    /// who joins later finds the new ones.
+    pub fn end_after_change(&self) -> usize {
+        let rules = self.rules.get();
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
-        let gone = receivers.values().filter(|receiver| !receiver.caller.outlives(old, new));
+        let gone = receivers.values().filter(|receiver| !receiver.caller.outlives(&rules));
         gone.map(|receiver| receiver.outbox.close(Close::AUTH_CHANGED)).count()
     }
 
@@ -213,7 +232,42 @@ impl Receiver {
 
 #[cfg(test)]
 mod tests {
+    use super::super::outbox::Next;
     use super::*;
+    use crate::auth::Mode;
+    use crate::secret::Secret;
+
+    /// A fan-out under a rule, and the rule.
+    fn fanout(token: &str) -> (Arc<Fanout>, Arc<Live<Settings>>) {
+        let rules = Arc::new(Live::new(by_token(token)));
+        (Arc::new(Fanout::new(Arc::clone(&rules))), rules)
+    }
+
+    fn by_token(token: &str) -> Settings {
+        Settings::of(Mode::Token(Secret::new(token.to_owned())))
+    }
+
+    /// Joins as somebody who was judged by these rules; whether the connection then is to end.
+    fn join(fanout: &Arc<Fanout>, judged_by: Arc<Settings>) -> (Membership, impl Fn() -> bool) {
+        let outbox = Arc::new(Outbox::default());
+        let caller = Arc::new(Caller::by_secret(judged_by));
+        let membership = fanout.join(caller, Arc::default(), Arc::clone(&outbox), fanout.closings());
+        (membership, move || matches!(outbox.take(), Some(Next::Close(close)) if close == Close::AUTH_CHANGED))
+    }
+
+    #[test]
+    fn who_was_judged_by_an_old_secret_and_joins_after_its_change_is_put_out() {
+        let (fanout, rules) = fanout("old");
+        let (before, between) = (rules.get(), rules.get());
+        let (_membership, ends_before) = join(&fanout, before);
+        rules.set(by_token("new"));
+        let (_membership, ends_between) = join(&fanout, between);
+        assert!(ends_between(), "it was in its handshake while the secret changed");
+        // Who came at once by the new one is not put out with the others.
+        let (_membership, ends_after) = join(&fanout, rules.get());
+        assert_eq!(fanout.end_after_change(), 2);
+        assert!(ends_before() && !ends_after());
+    }
 
     fn closing(device: usize) -> Closing {
         Closing { device_id: device.to_string(), role: None, reason: ClosingReason::DeviceRemoved }

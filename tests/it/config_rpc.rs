@@ -246,12 +246,14 @@ async fn a_changed_secret_puts_out_who_came_in_by_the_old_one() {
     let written =
         patch(&mut writer, "{gateway: {auth: {token: 'the-new-one'}}}").await.expect("the writer is answered");
     assert_eq!(written["changedPaths"], json!(["gateway.auth.token"]));
+    let (mut newcomer, reply) = connect("the-new-one").await;
+    reply.expect("the new one opens at once");
     for client in [&mut bystander, &mut writer] {
         let closed = client.closed().await;
         assert_eq!((closed.code, closed.reason.as_str()), (4001, "gateway auth changed"));
     }
     assert!(connect("the-old-one").await.1.is_err());
-    connect("the-new-one").await.1.expect("the new one opens");
+    newcomer.request("health", json!({})).await.expect("who came by the new one stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
