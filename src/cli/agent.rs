@@ -11,7 +11,7 @@ use super::connect::ConnectArgs;
 use super::context::Context;
 use super::output::{StdoutClosed, plain, print, print_json};
 use super::report::{At, put};
-use crate::client::{CONNECT_TIMEOUT, Event};
+use crate::client::{CONNECT_TIMEOUT, Client, Event};
 
 /// The answer may come this long after the run's own limit.
 const MARGIN: Duration = Duration::from_secs(30);
@@ -36,7 +36,6 @@ pub(super) struct AgentArgs {
 
 pub(super) async fn main(args: &AgentArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let destination = args.connect.destination(context, CONNECT_TIMEOUT).await?;
-    let mut client = destination.connect(&["agent"]).await?;
     let run_id = uuid::Uuid::new_v4().to_string();
     let mut params = json!({
         "message": args.message,
@@ -50,8 +49,9 @@ pub(super) async fn main(args: &AgentArgs, context: &Context) -> anyhow::Result<
     }
     let within = Duration::from_secs(args.timeout).saturating_add(MARGIN);
     let mut live = Live::new(run_id, context.is_interactive());
-    let reply = client.call_final("agent", params, within, |event| live.show(event)).await?;
-    client.close().await;
+    let call =
+        async |client: &mut Client| client.call_final("agent", params.clone(), within, |event| live.show(event)).await;
+    let reply = destination.ask("agent", call).await?;
     if live.is_closed {
         return Err(StdoutClosed.into());
     }

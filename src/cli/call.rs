@@ -11,6 +11,7 @@ use super::connect::ConnectArgs;
 use super::context::Context;
 use super::failure::Usage;
 use super::output::print_json;
+use crate::client::Client;
 
 #[derive(Debug, Args)]
 pub(super) struct CallArgs {
@@ -33,13 +34,14 @@ pub(super) async fn main(args: &CallArgs, context: &Context) -> anyhow::Result<E
     let params = params(&args.params)?;
     let timeout = Duration::from_millis(args.timeout);
     let destination = args.connect.destination(context, timeout).await?;
-    let mut client = destination.connect(&[&args.method]).await?;
-    let reply = if args.expect_final {
-        client.call_final(&args.method, params, timeout, |_| {}).await?
-    } else {
-        client.call_raw(&args.method, params, timeout).await?
+    let call = async |client: &mut Client| {
+        if args.expect_final {
+            client.call_final(&args.method, params.clone(), timeout, |_| {}).await
+        } else {
+            client.call_raw(&args.method, params.clone(), timeout).await
+        }
     };
-    client.close().await;
+    let reply = destination.ask(&args.method, call).await?;
     // The answer is JSON in both modes; there is no other form for a method that we may not know.
     print_json(&reply).context("the answer cannot be shown")?;
     Ok(ExitCode::SUCCESS)

@@ -93,6 +93,27 @@ impl Destination {
         self.connect_as(scopes).await
     }
 
+    /// Calls a method with no more rights than its params need: with the least that it takes at all, and where the gateway
+    /// says that these params take more, with that. It says so before it does anything.
+    pub(super) async fn ask<T>(
+        &self,
+        method: &str,
+        mut call: impl AsyncFnMut(&mut Client) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        let least = scopes_for(method);
+        let mut client = self.connect_as(least.clone()).await?;
+        let mut outcome = call(&mut client).await;
+        if let Err(error) = &outcome
+            && let Some(scope) = error.missing_scope().filter(|scope| !least.contains(scope))
+        {
+            client.close().await;
+            client = self.connect_as(vec![scope]).await?;
+            outcome = call(&mut client).await;
+        }
+        client.close().await;
+        outcome
+    }
+
     pub(super) async fn connect_as(&self, scopes: Vec<Scope>) -> Result<Client, ClientError> {
         let target = Target {
             url: self.url.clone(),

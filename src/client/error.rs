@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::protocol::Scope;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address is unusable as it stands: write another.
@@ -57,6 +59,11 @@ impl Refusal {
     #[must_use]
     pub fn detail_code(&self) -> Option<&str> {
         self.detail("code")
+    }
+
+    fn missing_scope(&self) -> Option<Scope> {
+        let name = self.detail("missingScope").filter(|_| self.detail_code() == Some("MISSING_SCOPE"))?;
+        Scope::parse(name)
     }
 
     fn detail(&self, key: &str) -> Option<&str> {
@@ -134,6 +141,15 @@ impl Refusal {
 }
 
 impl ClientError {
+    /// What a request would have to be allowed that was refused for want of it.
+    #[must_use]
+    pub fn missing_scope(&self) -> Option<Scope> {
+        match self {
+            Self::Failed { refusal, .. } => refusal.missing_scope(),
+            _ => None,
+        }
+    }
+
     /// One sentence that says what to do; `None` where nothing sensible can be said.
     #[must_use]
     pub fn advice(&self) -> Option<String> {

@@ -237,6 +237,28 @@ async fn a_patch_that_is_none_is_refused_in_the_real_ones_words() {
 }
 
 #[tokio::test]
+async fn the_command_line_asks_for_what_the_params_need() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let call = async |method: &str, params: Value| {
+        gateway.cli(&["gateway", "call", method, "--params", &params.to_string()]).await
+    };
+    for key in ["one", "two"] {
+        ask(&mut client, "sessions.create", json!({"key": key, "label": key})).await;
+    }
+    // With the least first: what needs no more is not done as an admin.
+    let patched = call("sessions.patch", json!({"key": "one", "pinned": true})).await.success().json();
+    assert_eq!((&patched["ok"], patched.get("path")), (&json!(true), None), "{patched}");
+    call("sessions.patch", json!({"key": "one", "sendPolicy": "deny"})).await.success();
+    let deleted = call("sessions.delete", json!({"key": "one"})).await.success().json();
+    assert_eq!(deleted["deleted"], true, "{deleted}");
+    call("agent", json!({"message": "/reset", "sessionKey": "two", "idempotencyKey": "r"})).await.success();
+    gateway.cli(&["agent", "--session-key", "two", "--message", "/new"]).await.success();
+    let refused = call("sessions.delete", json!({"key": "two", "archivedOnly": true})).await;
+    assert_eq!(refused.code, Some(1), "what is refused for another reason stays so: {refused:?}");
+}
+
+#[tokio::test]
 async fn what_an_edit_asks_for_decides_its_scope() {
     let gateway = gateway().start().await;
     let mut client = with_scopes(&gateway, &["operator.read", "operator.write"]).await;
