@@ -76,6 +76,7 @@ pub(super) fn session_row(session: &StoredSession, models: &Models) -> SessionRo
             ..session.settings.clone()
         },
         chat_type: session.last_interaction_at.map(|_| "direct"),
+        classification: classification(rest_of(&session.key), session.last_interaction_at.is_some()),
         created_via: Some("operator"),
         aborted_last_run: run.is_some_and(|run| run.status == RunStatus::Aborted),
         context_tokens: models.context_tokens(&chosen),
@@ -99,11 +100,11 @@ pub(super) fn session_row(session: &StoredSession, models: &Models) -> SessionRo
 /// A session that nothing was said in yet.
 pub(super) fn unknown_row(key: &str, agent_id: &str, models: &Models) -> SessionRow {
     let chosen = models.default_choice();
-    let rest = key.splitn(3, ':').nth(2).unwrap_or_default();
+    let rest = rest_of(key);
     SessionRow {
         key: key.to_owned(),
         kind: "direct",
-        classification: classification(rest),
+        classification: classification(rest, false),
         visibility: "shared",
         chat_type: None,
         is_background: false,
@@ -149,20 +150,29 @@ pub(super) fn unknown_row(key: &str, agent_id: &str, models: &Models) -> Session
     }
 }
 
-fn classification(rest: &str) -> &'static str {
+/// What follows the agent in a key.
+fn rest_of(key: &str) -> &str {
+    key.splitn(3, ':').nth(2).unwrap_or_default()
+}
+
+/// By what was said in it, and before anything was, by its key.
+fn classification(rest: &str, is_talked_in: bool) -> &'static str {
     if rest == MAIN {
         "main"
-    } else if rest.starts_with(DASHBOARD) {
+    } else if is_talked_in {
         "direct"
+    } else if rest.starts_with(DASHBOARD) {
+        "dashboard"
     } else {
         "custom"
     }
 }
 
-/// Marked by hand, or answered since it was last read. One that was never read is not nagged about.
+/// Marked by hand, or answered since it was last read. Who created it (and so gave it a parent) has read what was in it
+/// then; one that came to be by its first message alone and was never read is not nagged about.
 fn is_unread(session: &StoredSession) -> bool {
-    let is_answered_since =
-        matches!((session.last_reply_at, session.last_read_at), (Some(reply), Some(read)) if reply > read);
+    let read = session.last_read_at.or(session.parent_key.as_ref().map(|_| session.created_at));
+    let is_answered_since = matches!((session.last_reply_at, read), (Some(reply), Some(read)) if reply > read);
     session.marked_unread_at.is_some() || is_answered_since
 }
 

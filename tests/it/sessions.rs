@@ -204,6 +204,28 @@ async fn a_patch_sets_keeps_and_clears() {
 }
 
 #[tokio::test]
+async fn an_answer_in_a_session_that_was_created_is_unread_until_it_is_read() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    for key in ["agent:main:dashboard:new", "agent:main:mine"] {
+        let created = ask(&mut client, "sessions.create", json!({"key": key})).await;
+        assert_eq!(created["ok"], true, "{created}");
+    }
+    let empty = describe(&mut client, "agent:main:dashboard:new").await;
+    assert_eq!((&empty["unread"], &empty["classification"]), (&json!(false), &json!("dashboard")), "{empty}");
+    let empty = describe(&mut client, "agent:main:mine").await;
+    assert_eq!(empty["classification"], "custom", "{empty}");
+    for key in ["agent:main:dashboard:new", "agent:main:mine", "agent:main:by-its-message"] {
+        say(&mut client, key, "hello").await;
+        let row = describe(&mut client, key).await;
+        assert_eq!(row["classification"], "direct", "{row}");
+        assert_eq!(row["unread"], key != "agent:main:by-its-message", "{row}");
+    }
+    ask(&mut client, "sessions.patch", json!({"key": "agent:main:mine", "unread": false})).await;
+    assert_eq!(describe(&mut client, "agent:main:mine").await["unread"], false);
+}
+
+#[tokio::test]
 async fn a_patch_that_is_none_is_refused_in_the_real_ones_words() {
     let gateway = gateway().start().await;
     let mut client = gateway.operator().await;
