@@ -19,6 +19,7 @@ pub mod gateway;
 pub mod live;
 pub mod logging;
 pub mod net;
+pub mod nodes;
 pub mod pairing;
 pub mod protocol;
 pub mod rpc;

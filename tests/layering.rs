@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Uses between two modules of one layer: from, to, why.
-const WITHIN_A_LAYER: [(&str, &str, &str); 11] = [
+const WITHIN_A_LAYER: [(&str, &str, &str); 12] = [
     ("logging", "store", "only store touches files, the log's folder too"),
     ("tailnet", "net", "its listener yields net's stream and peer, like every listener"),
     ("tailnet", "store", "its folder is private and locked like the gateway's own"),
@@ -27,6 +27,7 @@ const WITHIN_A_LAYER: [(&str, &str, &str); 11] = [
     ("automation", "agent", "a heartbeat and a job are turns of the agent"),
     ("automation", "sessions", "those turns belong to a session"),
     ("auth", "pairing", "a device that connects is known there, or has to wait there"),
+    ("nodes", "approvals", "a command that claims an approval has to be backed by its record"),
     ("main", "cli", "the program is its command line"),
     ("cli", "app", "`tailclaw gateway` runs what app puts together"),
     ("main", "app", "exit codes are app's"),

@@ -28,10 +28,11 @@ use crate::gateway::{About, Fanout, Gateway, Surface};
 use crate::live::Live;
 use crate::net::bind::KernelListener;
 use crate::net::{AddressLimit, Listener};
+use crate::nodes::Nodes;
 use crate::pairing::Pairing;
 use crate::protocol::Event;
 use crate::protocol::presence::PresenceEntry;
-use crate::rpc::{Doors, Presence, Services, System};
+use crate::rpc::{Doors, Presence, Services, System, Voicewake};
 use crate::sessions::{SessionKey, Sessions};
 use crate::shutdown::Shutdown;
 use crate::store::{Database, GatewayIdentity};
@@ -156,6 +157,8 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let cron = Cron::open(agent.clone(), heartbeats.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvals = Approvals::open(database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvers = approvals.approvers().clone();
+    let nodes = Nodes::new(resolved.nodes.clone(), database.clone(), approvals.clone(), bus.clone(), shutdown.clone());
+    let voicewake = Voicewake { database: database.clone(), bus: bus.clone(), nodes: nodes.clone() };
     let system = System::new(
         agent.clone(),
         sessions.clone(),
@@ -177,6 +180,8 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         heartbeats: heartbeats.clone(),
         cron,
         approvals,
+        nodes: nodes.clone(),
+        voicewake: voicewake.clone(),
         bus: bus.clone(),
         port: resolved.bind.port,
         database: database.clone(),
@@ -194,6 +199,8 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         bus,
         presence,
         approvers,
+        nodes,
+        voicewake,
         system,
         shutdown,
         about: about(resolved, &agent_id),

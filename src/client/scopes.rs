@@ -10,7 +10,8 @@ pub fn scopes_for(method: &str) -> Vec<Scope> {
     match access {
         Some(Access::Anyone) => vec![Scope::Read],
         Some(Access::Operator(scope) | Access::Dynamic(scope)) => vec![scope],
-        None => vec![Scope::Admin],
+        // Of a node's own methods an operator has none; asking for everything changes nothing.
+        Some(Access::Node) | None => vec![Scope::Admin],
     }
 }
 

@@ -118,6 +118,14 @@ pub(super) enum Bind {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Nodes {
     pub(super) pairing: NodesPairing,
+    pub(super) commands: NodesCommands,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NodesCommands {
+    pub(super) allow: Vec<String>,
+    pub(super) deny: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

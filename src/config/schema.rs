@@ -163,8 +163,17 @@ const RATE_LIMIT: &[Field] = &[
     key("exemptLoopback", Kind::Flag, "true").live("Whether this machine is only slowed down, and never locked out."),
 ];
 
-const NODES: &[Field] =
-    &[key("pairing", Kind::Table(NODES_PAIRING), "{ autoApproveLocal: true }").live("Which devices need no approval.")];
+const NODES: &[Field] = &[
+    key("pairing", Kind::Table(NODES_PAIRING), "{ autoApproveLocal: true }").live("Which devices need no approval."),
+    key("commands", Kind::Table(NODES_COMMANDS), "{ deny: [\"system.run\"] }").live("What nodes may be asked to do."),
+];
+
+const NODES_COMMANDS: &[Field] = &[
+    key("allow", Kind::TextList, "[\"camera.snap\"]").restart(
+        "Commands beside the usual ones of a node's platform; sensitive ones run only if they are named here.",
+    ),
+    key("deny", Kind::TextList, "[\"system.run\"]").restart("Commands that no node is ever asked for."),
+];
 
 const NODES_PAIRING: &[Field] = &[
     key("autoApproveLocal", Kind::Flag, "true")

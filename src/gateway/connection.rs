@@ -14,16 +14,17 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role as Side, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
-use super::Gateway;
 use super::attendance::{self, Attendance};
 use super::close::Close;
 use super::handshake::{self, Failed, Socket, Welcomed};
 use super::outbox::{Next, Outbox};
 use super::upgrade::Headers;
+use super::{Gateway, node};
 use crate::approvals::Seat;
 use crate::net::deadline::{WriteDeadline, is_stalled};
 use crate::net::guard::Guard;
 use crate::net::{AddressSlot, Peer};
+use crate::nodes::{Arrival, Attachment};
 use crate::protocol::frame::{Inbound, Request, response};
 use crate::protocol::{ErrorShape, MAX_PAYLOAD};
 use crate::rpc::{Answer, Context, Dispatch, Subscriptions};
@@ -83,6 +84,8 @@ struct Connection {
     opened: Instant,
     requests: u64,
     wrong_role: u32,
+    /// Of a node, until it is entered.
+    arrival: Option<Arrival>,
     /// Sent before it was let in.
     pending: Vec<Message>,
     /// See [`super::fanout::Fanout::join`].
@@ -126,6 +129,7 @@ impl Connection {
             opened: Instant::now(),
             requests: 0,
             wrong_role: 0,
+            arrival: welcomed.arrival,
             pending: welcomed.pending,
             closings_before: welcomed.closings_before,
             id,
@@ -142,11 +146,22 @@ impl Connection {
             Arc::clone(&self.outbox),
             self.closings_before,
         );
-        let end = self.exchange(&mut socket).await;
+        let end = match self.enter_node().await {
+            Ok(_attachment) => self.exchange(&mut socket).await,
+            Err(close) => Some(close.frame()),
+        };
         drop(membership);
         match end {
             Some(frame) => close(socket, frame).await,
             None => part(socket).await,
+        }
+    }
+
+    /// Before anything of its own is read: a node that asks already has its place.
+    async fn enter_node(&mut self) -> Result<Option<Attachment>, Close> {
+        match self.arrival.take() {
+            Some(arrival) => node::enter(arrival, &self.outbox, &self.gateway).await.map(Some),
+            None => Ok(None),
         }
     }
 

@@ -10,14 +10,15 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
-use super::Gateway;
 use super::close::{Close, policy};
 use super::upgrade::Headers;
+use super::{Gateway, node};
 use crate::auth::{Admission, Attempt, Caller};
 use crate::clock::now_ms;
 use crate::net::Peer;
 use crate::net::deadline::WriteDeadline;
 use crate::net::guard::Guard;
+use crate::nodes::Arrival;
 use crate::pairing::Handed;
 use crate::protocol::access::{Scope, permits};
 use crate::protocol::devices::HandedToken;
@@ -38,6 +39,8 @@ pub(super) struct Welcomed {
     pub caller: Arc<Caller>,
     pub client: ClientInfo,
     pub caps: Vec<String>,
+    /// Of a node.
+    pub arrival: Option<Arrival>,
     /// To be sent once events can follow it.
     pub hello: String,
     /// What the client sent without waiting for it.
@@ -134,7 +137,8 @@ async fn talk(
     };
     let hello = response(&request.id, Ok(&hello));
     let caller = Arc::new(admission.caller);
-    Ok(Welcomed { caller, client: params.client, caps: params.caps, hello, pending, closings_before })
+    let arrival = node::arrival(&caller, &params, connection_id);
+    Ok(Welcomed { caller, client: params.client, caps: params.caps, arrival, hello, pending, closings_before })
 }
 
 /// Frames that a client may send before it is let in, behind its `connect`.

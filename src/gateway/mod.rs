@@ -10,6 +10,7 @@ mod connection;
 mod fanout;
 mod handshake;
 mod http;
+mod node;
 mod outbox;
 mod pulse;
 mod server;
@@ -27,9 +28,10 @@ use crate::approvals::Approvers;
 use crate::auth::Gatekeeper;
 use crate::bus::Bus;
 use crate::net::{AddressLimit, Patience};
+use crate::nodes::Nodes;
 use crate::pairing::Pairing;
 use crate::protocol::handshake::SessionDefaults;
-use crate::rpc::{Presence, System, Table};
+use crate::rpc::{Presence, System, Table, Voicewake};
 use crate::shutdown::Shutdown;
 
 /// What connections share. Made once by `app`.
@@ -41,6 +43,8 @@ pub struct Gateway {
     pub bus: Bus,
     pub presence: Presence,
     pub approvers: Approvers,
+    pub nodes: Nodes,
+    pub voicewake: Voicewake,
     pub system: System,
     pub shutdown: Shutdown,
     pub about: About,

@@ -142,6 +142,39 @@ impl Pairing {
         Ok(closing(device_id, None))
     }
 
+    /// Takes the role `node` from a device, and forgets it where it has no other; those connections are to be closed
+    /// once the caller has its answer.
+    ///
+    /// # Errors
+    /// The device is no node, or not the caller's to remove.
+    pub async fn remove_node(&self, device_id: &str, by: By<'_>) -> Result<Closing, Error> {
+        let device = self.0.database.device(device_id).await?;
+        if device.is_none_or(|device| device.role(Role::Node).is_none()) {
+            return Err(Error::UnknownNode);
+        }
+        self.check_reach(device_id, by, "removal").await.map_err(|error| match error {
+            Error::PairingDenied(_) => Error::NodeRemovalDenied,
+            other => other,
+        })?;
+        let change = |state: &mut store::DeviceState, _| {
+            let Some(device) = state.device.as_mut() else { return false };
+            let was_node = device.role(Role::Node).is_some();
+            device.roles.retain(|role| role.role != Role::Node);
+            match device.roles.first() {
+                Some(other) => device.role = other.role,
+                None => (state.device, state.waiting) = (None, None),
+            }
+            was_node
+        };
+        if !self.0.database.change_device(device_id, horizon(), change).await? {
+            return Err(Error::UnknownNode);
+        }
+        // The code that it came with would bring it back.
+        self.0.database.drop_setup_codes_of(device_id).await?;
+        tracing::info!(device.id = %device_id, "node removed by an operator");
+        Ok(closing(device_id, Some(Role::Node)))
+    }
+
     /// Gives a device a name.
     ///
     /// # Errors

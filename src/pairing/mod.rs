@@ -44,9 +44,13 @@ pub enum Error {
     UnknownRequest,
     #[error("unknown deviceId")]
     UnknownDevice,
+    #[error("unknown nodeId")]
+    UnknownNode,
     /// Which of the two it is would tell a stranger what there is.
     #[error("device pairing {0} denied")]
     PairingDenied(&'static str),
+    #[error("node pairing removal denied")]
+    NodeRemovalDenied,
     #[error("device token {0} denied")]
     TokenDenied(&'static str),
     /// Nobody gives what they do not have.

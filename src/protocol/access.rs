@@ -106,6 +106,8 @@ pub enum Access {
     Operator(Scope),
     /// At least this scope; what the params ask for may need more, which the handler checks (`Context::require`).
     Dynamic(Scope),
+    /// The role `node`, which has no scopes.
+    Node,
 }
 
 #[cfg(test)]

@@ -71,6 +71,7 @@ pub fn contract() -> Value {
             let (role, scope) = match facts.access {
                 Access::Anyone => (Value::Null, Value::Null),
                 Access::Operator(scope) => (json!("operator"), json!(scope)),
+                Access::Node => (json!("node"), Value::Null),
                 Access::Dynamic(least) => (json!("operator"), json!(format!("dynamic:{least}"))),
             };
             json!({

@@ -10,11 +10,12 @@ use super::config;
 use super::cron::CronEvent;
 use super::devices;
 use super::handshake::StateVersion;
+use super::nodes;
 use super::presence::PresenceEntry;
 use super::sessions;
 use super::system::HealthReply;
 use super::users::PrefsChanged;
-use super::voicewake::Triggers;
+use super::voicewake::{RoutingReply, Triggers};
 use super::wake::Heartbeat;
 
 #[derive(Debug, Clone)]
@@ -41,6 +42,14 @@ pub enum Event {
     ExecApprovalResolved(Box<approvals::Resolved>),
     PrefsChanged(PrefsChanged),
     VoicewakeChanged(Triggers),
+    /// To nodes alone, when they connect.
+    VoicewakeRoutingChanged(RoutingReply),
+    NodePairRequested(Box<nodes::PendingNode>),
+    NodePairResolved(Box<nodes::NodeResolved>),
+    NodeHostStats(Box<nodes::HostStatsSeen>),
+    /// To the node that is meant alone, outside the count.
+    NodeInvokeRequest(Box<nodes::InvokeRequest>),
+    NodeInvokeCancel(nodes::InvokeCancel),
     ConfigChanged(config::Changed),
     /// `chat.metadata` has another answer.
     ChatMetadataChanged,
@@ -82,6 +91,12 @@ impl Event {
         "exec.approval.resolved",
         "users.prefs.changed",
         "voicewake.changed",
+        "voicewake.routing.changed",
+        "node.pair.requested",
+        "node.pair.resolved",
+        "node.hostStats",
+        "node.invoke.request",
+        "node.invoke.cancel",
         "config.changed",
         "chat.metadata.changed",
     ];
@@ -107,6 +122,12 @@ impl Event {
             Self::ExecApprovalResolved(_) => "exec.approval.resolved",
             Self::PrefsChanged(_) => "users.prefs.changed",
             Self::VoicewakeChanged(_) => "voicewake.changed",
+            Self::VoicewakeRoutingChanged(_) => "voicewake.routing.changed",
+            Self::NodePairRequested(_) => "node.pair.requested",
+            Self::NodePairResolved(_) => "node.pair.resolved",
+            Self::NodeHostStats(_) => "node.hostStats",
+            Self::NodeInvokeRequest(_) => "node.invoke.request",
+            Self::NodeInvokeCancel(_) => "node.invoke.cancel",
             Self::ConfigChanged(_) => "config.changed",
             Self::ChatMetadataChanged => "chat.metadata.changed",
         }
@@ -119,7 +140,9 @@ impl Event {
             Self::DevicePairRequested(_)
             | Self::DevicePairResolved(_)
             | Self::DevicePairChanged
-            | Self::DevicePairSetupCompleted(_) => Some(Scope::Pairing),
+            | Self::DevicePairSetupCompleted(_)
+            | Self::NodePairRequested(_)
+            | Self::NodePairResolved(_) => Some(Scope::Pairing),
             Self::Tick { .. } | Self::Health(..) | Self::Shutdown { .. } | Self::Heartbeat(_) => None,
             Self::Presence(..)
             | Self::Chat(_)
@@ -129,8 +152,12 @@ impl Event {
             | Self::Cron(_)
             | Self::PrefsChanged(_)
             | Self::VoicewakeChanged(_)
+            | Self::VoicewakeRoutingChanged(_)
+            | Self::NodeHostStats(_)
             | Self::ConfigChanged(_)
             | Self::ChatMetadataChanged => Some(Scope::Read),
+            // Never published: each is told to one node. It may hold what was meant for that node's eyes.
+            Self::NodeInvokeRequest(_) | Self::NodeInvokeCancel(_) => Some(Scope::Admin),
             Self::ExecApprovalRequested(_) | Self::ExecApprovalResolved(_) => Some(Scope::Approvals),
         }
     }
@@ -155,6 +182,9 @@ impl Event {
             | Self::DevicePairResolved(_)
             | Self::DevicePairChanged
             | Self::DevicePairSetupCompleted(_)
+            | Self::NodePairRequested(_)
+            | Self::NodePairResolved(_)
+            | Self::NodeHostStats(_)
             | Self::ChatMetadataChanged => true,
             Self::Tick { .. } | Self::Presence(..) | Self::Health(..) | Self::Agent(_) | Self::Heartbeat(_) => true,
             Self::Chat(event) => matches!(event.state, ChatState::Delta { .. } | ChatState::Status { .. }),
@@ -166,6 +196,9 @@ impl Event {
             | Self::ExecApprovalResolved(_)
             | Self::PrefsChanged(_)
             | Self::VoicewakeChanged(_)
+            | Self::VoicewakeRoutingChanged(_)
+            | Self::NodeInvokeRequest(_)
+            | Self::NodeInvokeCancel(_)
             | Self::ConfigChanged(_) => false,
         }
     }
@@ -196,6 +229,12 @@ impl Event {
             Self::ExecApprovalResolved(resolved) => (to_json(resolved)?, None),
             Self::PrefsChanged(changed) => (to_json(changed)?, None),
             Self::VoicewakeChanged(triggers) => (to_json(triggers)?, None),
+            Self::VoicewakeRoutingChanged(routing) => (to_json(routing)?, None),
+            Self::NodePairRequested(pending) => (to_json(pending)?, None),
+            Self::NodePairResolved(resolved) => (to_json(resolved)?, None),
+            Self::NodeHostStats(seen) => (to_json(seen)?, None),
+            Self::NodeInvokeRequest(request) => (to_json(request)?, None),
+            Self::NodeInvokeCancel(cancel) => (to_json(cancel)?, None),
             Self::ConfigChanged(changed) => (to_json(changed)?, None),
         };
         let tail = match state_version {

@@ -27,6 +27,9 @@ pub struct ConnectParams {
     pub commands: Vec<String>,
     #[serde(default)]
     pub permissions: BTreeMap<String, bool>,
+    /// Where a node looks for programs.
+    #[serde(default)]
+    pub path_env: Option<String>,
     #[serde(default)]
     pub device: Option<DeviceProof>,
     #[serde(default)]

@@ -48,7 +48,7 @@ pub(super) fn register(table: &mut Table, pairing: &Pairing, doors: Doors) {
     table.on(SetupStatus, &setup, setup_status);
 }
 
-fn by(caller: &Caller) -> By<'_> {
+pub(super) fn by(caller: &Caller) -> By<'_> {
     By { device: caller.device_id().filter(|_| caller.method() == AuthMethod::DeviceToken), scopes: caller.scopes() }
 }
 

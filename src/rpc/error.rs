@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::protocol::{ErrorCode, ErrorShape};
-use crate::{agent, approvals, automation, config, pairing, sessions, store};
+use crate::{agent, approvals, automation, config, nodes, pairing, sessions, store};
 
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -101,6 +101,8 @@ impl From<pairing::Error> for ErrorShape {
             pairing::Error::TooManySetupCodes => Self::unavailable(error.to_string(), 60_000),
             pairing::Error::UnknownRequest
             | pairing::Error::UnknownDevice
+            | pairing::Error::UnknownNode
+            | pairing::Error::NodeRemovalDenied
             | pairing::Error::PairingDenied(_)
             | pairing::Error::TokenDenied(_)
             | pairing::Error::MissingScope(_)
@@ -216,4 +218,46 @@ impl From<config::WriteError> for ErrorShape {
             | WriteError::Patch(_) => Self::invalid(error.to_string()),
         }
     }
+}
+
+impl From<nodes::Error> for ErrorShape {
+    fn from(error: nodes::Error) -> Self {
+        use nodes::Error;
+        let text = error.to_string();
+        match error {
+            Error::Store(error) => error.into(),
+            Error::UnknownRequest | Error::UnknownNode | Error::Denied(_) | Error::Invalid(_) => Self::invalid(text),
+            Error::MissingScope { missing, required } => {
+                let details = json!({ "code": "MISSING_SCOPE", "missingScope": missing, "requiredScopes": required });
+                Self::new(ErrorCode::Forbidden, text).with_details(details)
+            }
+            Error::Never { command, .. } => Self::invalid(text).with_details(json!({ "command": command })),
+            Error::NotAllowed { reason, command, .. } => {
+                Self::invalid(text).with_details(json!({ "reason": reason, "command": command }))
+            }
+            Error::SystemRun { code, run_id: None, .. } => Self::invalid(text).with_details(json!({ "code": code })),
+            Error::SystemRun { code, run_id: Some(id), .. } => {
+                Self::invalid(text).with_details(json!({ "code": code, "runId": id }))
+            }
+            Error::PairingChanged => {
+                Self { retryable: Some(true), ..unavailable(text).with_details(json!({ "code": "PAIRING_CHANGED" })) }
+            }
+            Error::NotConnected => {
+                let fault = json!({ "code": "NOT_CONNECTED", "message": text });
+                let details = json!({ "code": "NOT_CONNECTED", "nodeError": fault, "nodeCommandDispatched": false });
+                unavailable(text).with_details(details)
+            }
+            Error::Failed(fault) => {
+                let details = json!({ "nodeError": fault.fault, "nodeCommandDispatched": fault.was_sent });
+                unavailable(text).with_details(details)
+            }
+            Error::TooManyCalls => Self::unavailable(text, 1_000),
+            Error::AwaitsApproval(_) | Error::NotCurrent => unavailable(text),
+        }
+    }
+}
+
+/// Without a word on whether to try again.
+fn unavailable(text: String) -> ErrorShape {
+    ErrorShape::new(ErrorCode::Unavailable, text)
 }

@@ -39,6 +39,7 @@ pub use devices::Doors;
 pub use presence::Presence;
 pub use system::{System, TailnetView};
 pub use table::{Answer, Dispatch, Table};
+pub use voicewake::Voicewake;
 
 use crate::agent::Agent;
 use crate::approvals::{Approvals, Policy};
@@ -46,6 +47,7 @@ use crate::auth::Caller;
 use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
 use crate::config::{Configuration, Paths};
+use crate::nodes::Nodes;
 use crate::pairing::Pairing;
 use serde_json::json;
 
@@ -143,6 +145,8 @@ pub struct Services {
     pub heartbeats: Heartbeats,
     pub cron: Cron,
     pub approvals: Approvals,
+    pub nodes: Nodes,
+    pub voicewake: Voicewake,
     pub bus: Bus,
     pub port: u16,
     pub database: Database,
@@ -169,12 +173,12 @@ impl Services {
         tools::register(&mut table, &chat);
         commands::register(&mut table, &self.agent);
         models::register(&mut table, &self.agent);
-        nodes::register(&mut table, &self.database);
+        nodes::register(&mut table, &self.nodes, &self.pairing);
         logs::register(&mut table, self.paths.logs_dir());
         sessions::register(&mut table, &chat);
         chat::register(&mut table, &chat);
         users::register(&mut table, &self.database, &self.bus);
-        voicewake::register(&mut table, &self.database, &self.bus);
+        voicewake::register(&mut table, &self.voicewake);
         machine::register(&mut table, &self.system, &self.paths.state_dir, self.port);
         let agent_id = self.agent.id().to_owned();
         let waking = wake::Waking { heartbeats: self.heartbeats, presence: self.presence, bus: self.bus, agent_id };

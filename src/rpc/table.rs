@@ -222,13 +222,16 @@ enum Verdict {
 }
 
 fn check(context: &Context, access: Access) -> Verdict {
-    let (Access::Operator(scope) | Access::Dynamic(scope)) = access else {
-        return Verdict::May;
-    };
     let caller = &context.caller;
-    if caller.role() != Role::Operator {
+    let scope = match access {
+        Access::Anyone => return Verdict::May,
+        Access::Node if caller.role() == Role::Node => return Verdict::May,
+        Access::Node => None,
+        Access::Operator(scope) | Access::Dynamic(scope) => Some(scope),
+    };
+    let Some(scope) = scope.filter(|_| caller.role() == Role::Operator) else {
         return Verdict::WrongRole(ErrorShape::invalid(format!("unauthorized role: {}", caller.role().as_str())));
-    }
+    };
     match context.require(scope) {
         Ok(()) => Verdict::May,
         Err(error) => Verdict::MissingScope(error),

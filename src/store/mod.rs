@@ -11,6 +11,7 @@ mod device_tokens;
 mod devices;
 mod files;
 mod identity;
+mod nodes;
 mod settings;
 mod system_events;
 
@@ -28,9 +29,10 @@ pub use conversations::{
     StoredRun, StoredSession, UsageFilter, UsageSum,
 };
 pub use cron::{BegunRun, StoredJob};
-pub use devices::{Device, DeviceRecord, DeviceRole, DeviceState, Presented, SetupRecord, Sighting, Waiting};
+pub use devices::{Device, DeviceRole, DeviceState, Presented, SetupRecord, Sighting, Waiting};
 pub use files::{create_private_file, create_private_folder, lock_folder, write_private_file};
 pub use identity::GatewayIdentity;
+pub use nodes::{ApprovedSurface, NodeRecord, WaitingSurface};
 pub use settings::{MAX_PREFERENCES, PreferenceChange};
 pub use system_events::SystemEvent;
 

@@ -23,7 +23,7 @@ use super::raw::{GatewayMode, Raw, ReloadMode as RawReloadMode};
 use super::{ConfigError, Document, Environment, Paths, check, issue, secrets, token};
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
-use crate::{agent as agent_module, auth, net, pairing as pairing_module, tailnet as tailnet_module};
+use crate::{agent as agent_module, auth, net, nodes, pairing as pairing_module, tailnet as tailnet_module};
 
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
@@ -33,6 +33,7 @@ pub struct Resolved {
     pub patience: net::Patience,
     pub auth: auth::Settings,
     pub pairing: pairing_module::Settings,
+    pub nodes: nodes::Settings,
     /// `None`: no node of a tailnet.
     pub tailnet: Option<tailnet_module::Settings>,
     pub agent: agent_module::Settings,
@@ -86,6 +87,7 @@ pub struct Draft {
     pub patience: net::Patience,
     pub access: AccessDraft,
     pub pairing: pairing_module::Settings,
+    pub nodes: nodes::Settings,
     pub tailnet: Option<tailnet_module::Settings>,
     pub agent: agent_module::Settings,
     pub http: HttpSettings,
@@ -132,6 +134,7 @@ impl Draft {
             patience: self.patience,
             auth,
             pairing: self.pairing,
+            nodes: self.nodes,
             tailnet: self.tailnet,
             agent: self.agent,
             http: self.http,
@@ -174,6 +177,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
     let bind = listen::resolve(&raw.gateway, tailnet.as_ref(), layers, &mut issues);
     let access = access::resolve(&raw.gateway, &bind, tailnet.is_some(), layers, &mut issues);
     let pairing = pairing::resolve(&raw.gateway, &mut issues);
+    let nodes = pairing::nodes(&raw.gateway);
     let agent = agent::resolve(&raw, environment, &mut issues);
     let http = http::resolve(&raw, access.configured(), environment, &mut issues);
     if !issues.is_empty() {
@@ -185,6 +189,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
         patience: listen::patience(&raw.gateway),
         access,
         pairing,
+        nodes,
         tailnet,
         agent,
         http,

@@ -1,4 +1,4 @@
-//! `gateway.nodes.pairing.*` and `gateway.auth.bindTokens`.
+//! `gateway.nodes.*` and `gateway.auth.bindTokens`.
 
 use std::net::IpAddr;
 
@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::super::issue;
 use super::super::raw::Gateway;
+use crate::nodes;
 use crate::pairing::Settings;
 use crate::protocol::config::Issue;
 
@@ -17,6 +18,12 @@ pub(super) fn resolve(gateway: &Gateway, issues: &mut Vec<Issue>) -> Settings {
         auto_approve_cidrs: pairing.auto_approve_cidrs.iter().filter_map(|text| network(text, issues)).collect(),
         bind_tokens: gateway.auth.bind_tokens.unwrap_or(usual.bind_tokens),
     }
+}
+
+pub(super) fn nodes(gateway: &Gateway) -> nodes::Settings {
+    let set = |list: &[String]| list.iter().map(|command| command.trim().to_owned()).collect();
+    let commands = &gateway.nodes.commands;
+    nodes::Settings { allow: set(&commands.allow), deny: set(&commands.deny) }
 }
 
 /// A network, or a single address as a network of one.

@@ -12,7 +12,7 @@ use sqlx::{Row, SqliteConnection};
 use super::{Database, Error, from_sql, to_sql};
 use crate::protocol::devices::{ApprovedVia, DeviceFacts, SeenBy};
 use crate::protocol::{Role, Scope};
-use rows::{device_row, facts_row, join_roles, join_scopes, role_row, waiting_row};
+use rows::{device_row, join_roles, join_scopes, role_row, waiting_row};
 
 /// A device that was approved, with all its roles.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,16 +83,6 @@ pub struct Sighting {
     pub remote_ip: Option<String>,
     /// The role whose token was used, if one was.
     pub used: Option<Role>,
-}
-
-/// A line of `node.list`.
-#[derive(Debug, Clone)]
-pub struct DeviceRecord {
-    pub device_id: String,
-    pub display_name: Option<String>,
-    pub platform: String,
-    pub client_id: String,
-    pub client_mode: String,
 }
 
 macro_rules! device_columns {
@@ -261,30 +251,6 @@ impl Database {
         transaction.commit().await?;
         Ok(())
     }
-
-    /// The devices that were approved for a role, newest first.
-    ///
-    /// # Errors
-    /// The database could not be read.
-    pub async fn devices_with_role(&self, role: Role) -> Result<Vec<DeviceRecord>, Error> {
-        let rows = sqlx::query(
-            "SELECT d.device_id, d.public_key, d.display_name, d.platform, d.device_family, d.client_id, \
-                 d.client_mode, d.browser_origin, d.remote_ip FROM devices d \
-             JOIN device_roles r ON r.device_id = d.device_id WHERE r.role = $1 AND r.revoked_at IS NULL \
-             ORDER BY d.created_at DESC",
-        )
-        .bind(role.as_str())
-        .fetch_all(&self.readers)
-        .await?;
-        let record = |facts: DeviceFacts| DeviceRecord {
-            device_id: facts.device_id,
-            display_name: facts.display_name,
-            platform: facts.platform,
-            client_id: facts.client_id,
-            client_mode: facts.client_mode,
-        };
-        rows.iter().map(|row| facts_row(row).map(record)).collect()
-    }
 }
 
 async fn read_device(connection: &mut SqliteConnection, device_id: &str) -> Result<Option<Device>, Error> {
@@ -310,6 +276,10 @@ async fn write_device(
 ) -> Result<(), Error> {
     sqlx::query("DELETE FROM device_roles WHERE device_id = $1").bind(device_id).execute(&mut *connection).await?;
     sqlx::query("DELETE FROM devices WHERE device_id = $1").bind(device_id).execute(&mut *connection).await?;
+    if device.is_none_or(|device| device.role(Role::Node).is_none()) {
+        // What was approved for a node does not outlive its role: should it come back, it asks anew.
+        sqlx::query("DELETE FROM nodes WHERE node_id = $1").bind(device_id).execute(&mut *connection).await?;
+    }
     let Some(device) = device else { return Ok(()) };
     sqlx::query(concat!(
         "INSERT INTO devices (",

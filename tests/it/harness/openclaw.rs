@@ -1,8 +1,9 @@
 //! OpenClaw's published command line, with a home of its own.
 
-use super::process::{guarded, run};
+use super::process::{Process, guarded, run};
 use super::{Output, seconds, tools};
 use std::path::Path;
+use std::process::Command;
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 
@@ -22,6 +23,11 @@ impl OpenClaw {
             "gateway": {"mode": "local", "port": port, "auth": {"mode": "token", "token": token}},
         });
         OpenClaw::with_config(&config.to_string(), &format!("ws://127.0.0.1:{port}"), token)
+    }
+
+    /// A fresh installation that is not set up for any gateway.
+    pub fn bare() -> OpenClaw {
+        OpenClaw::with_config("{}", "", "")
     }
 
     /// A fresh installation set up for a gateway elsewhere.
@@ -44,6 +50,18 @@ impl OpenClaw {
     /// Runs `openclaw ARGUMENTS` to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
         let _turn = AT_ONCE.acquire().await.expect("the semaphore is never closed");
+        let (code, stdout, stderr) = run(self.command(arguments), seconds(90)).await;
+        Output { code, stdout, stderr }
+    }
+
+    /// Starts `openclaw ARGUMENTS`, which goes on until it is dropped. With a token it has it from its environment.
+    pub fn start(&self, arguments: &[&str], token: Option<&str>) -> Process {
+        let mut command = self.command(arguments);
+        command.envs(token.map(|token| ("OPENCLAW_GATEWAY_TOKEN", token)));
+        Process::spawn(&format!("openclaw {}", arguments.join(" ")), command, &self.home.path().join("log"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
         let mut command = guarded(tools().node());
         command.arg(tools().openclaw()).args(arguments).current_dir(self.home.path());
         let path = std::env::var("PATH").unwrap_or_default();
@@ -51,8 +69,7 @@ impl OpenClaw {
         command.env("PATH", format!("{}:{path}", node.display()));
         command.env("HOME", self.home.path()).env("OPENCLAW_STATE_DIR", self.state_folder());
         command.env("NO_COLOR", "1").env("CI", "1").env("TZ", "UTC");
-        let (code, stdout, stderr) = run(command, seconds(90)).await;
-        Output { code, stdout, stderr }
+        command
     }
 
     /// Runs a command that takes `--url` and `--token`.

@@ -1,0 +1,60 @@
+//! Nodes: devices that serve the agent. Who is attached, what each may be asked to do, and the calls that are under way
+//! (protocol §5).
+//!
+//! `platform` and `policy` say which commands a kind of machine may have at all, `surface` what an approval means for
+//! what a node declares; none of these knows a database. `attached` is who is here, `calls` what they were asked and
+//! have not answered. `approval`, `catalog`, `invoke` and `reports` are what callers can do. A node is a device with the
+//! role `node`: whether it is one at all is `pairing`'s. The way to a node's socket is a [`Wire`], which `gateway` gives;
+//! handlers are in `rpc`.
+
+mod approval;
+mod attached;
+mod calls;
+mod catalog;
+mod error;
+mod invoke;
+mod platform;
+mod policy;
+mod reports;
+mod surface;
+mod system_run;
+
+use std::sync::Arc;
+
+pub use approval::Reach;
+pub use attached::{Arrival, Attachment, Wire};
+pub use error::{Error, Fault};
+pub use invoke::{Answered, Invocation};
+pub use policy::Settings;
+
+use crate::approvals::Approvals;
+use crate::bus::Bus;
+use crate::shutdown::Shutdown;
+use crate::store::Database;
+use attached::Registry;
+use calls::Calls;
+use policy::Policy;
+
+/// The service. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Nodes(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    policy: Policy,
+    database: Database,
+    bus: Bus,
+    shutdown: Shutdown,
+    approvals: Approvals,
+    registry: Registry,
+    calls: Calls,
+}
+
+impl Nodes {
+    #[must_use]
+    pub fn new(settings: Settings, database: Database, approvals: Approvals, bus: Bus, shutdown: Shutdown) -> Self {
+        let policy = Policy::new(settings);
+        let (registry, calls) = (Registry::default(), Calls::default());
+        Self(Arc::new(Inner { policy, database, bus, shutdown, approvals, registry, calls }))
+    }
+}
