@@ -64,7 +64,8 @@ impl Gatekeeper {
         self.settings.set(settings);
     }
 
-    /// What the proxy in front of a request says of its user, where the mode asks one.
+    /// What the proxy in front of a request says of its user, where the mode asks one, and how the request's rights are
+    /// narrowed.
     #[must_use]
     pub fn vouched(&self, peer: &Peer, headers: &HeaderMap) -> Vouched {
         Vouched::read(&self.settings(), peer, headers)
@@ -102,15 +103,19 @@ impl Gatekeeper {
             }
             Some(proof) => Some(device::verify(proof, attempt.params, attempt.nonce, now_ms())?),
         };
-        let requested = requested_scopes(attempt.params, case.role);
+        // Before a device is paired, so that its record is as narrow.
+        let requested = attempt.vouched.capped(requested_scopes(attempt.params, case.role));
         let proof = self.proof(&case, device.as_ref(), &requested, shared, penalty).await?;
-        match device {
+        let mut admission = match device {
             None => {
                 let scopes = scopes_without_device(&case, &proof, requested);
-                Ok(Admission { caller: caller(&case, proof, scopes, None), paired: None })
+                Admission { caller: caller(&case, proof, scopes, None), paired: None }
             }
-            Some(device) => self.with_device(&case, proof, requested, device).await,
-        }
+            Some(device) => self.with_device(&case, proof, requested, device).await?,
+        };
+        // And after it: what a setup code or a grant adds is narrowed, too.
+        admission.caller.scopes = attempt.vouched.capped(admission.caller.scopes);
+        Ok(admission)
     }
 
     /// The `Origin` rule, and what the browser extension has to be.

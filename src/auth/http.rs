@@ -1,11 +1,20 @@
-//! Plain HTTP: a request shows the shared secret, or it is nobody's (protocol §9).
+//! Plain HTTP: a request shows the shared secret, or a trusted proxy names its user; else it is nobody's (protocol §9).
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::gatekeeper::{Bearer, Gatekeeper, tailnet_rights};
+use super::origin::{self, Page};
 use super::pairing::secret;
+use super::proxy::Vouched;
 use super::settings::Mode;
 use crate::net::Peer;
+use crate::protocol::Scope;
+use crate::protocol::access::permits;
+
+/// What a program may do: OpenClaw's set for its own command line.
+const PROGRAM: [Scope; 7] =
+    [Scope::Admin, Scope::Read, Scope::Write, Scope::Approvals, Scope::Questions, Scope::Pairing, Scope::TalkSecrets];
 
 /// A request that asks for something that is not everybody's.
 #[derive(Debug, Clone, Copy)]
@@ -15,31 +24,62 @@ pub struct HttpAttempt<'a> {
     pub bearer: Option<&'a str>,
     pub origin: Option<&'a str>,
     pub host: Option<&'a str>,
+    /// See [`Gatekeeper::vouched`].
+    pub vouched: &'a Vouched,
+}
+
+/// Somebody whose request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// Whoever knows the shared secret.
+    Anonymous,
+    /// Somebody whom the way in names: a trusted proxy's user, or the person of this machine.
+    Named,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpRefusal {
     Unauthorized,
+    /// Known, but narrowed to less than what it asks for.
+    MissingScope(Scope),
     /// For this much longer, also with the right secret.
     LockedOut(Duration),
 }
 
 impl Gatekeeper {
-    /// Lets programs in that know the shared secret. A tailnet identity is not enough here: these routes act, and any
-    /// page in the browser of a tailnet's member could call them.
+    /// Lets programs in that know the shared secret, and whom a trusted proxy names. A tailnet identity is not enough
+    /// here: these routes act, and any page in the browser of a tailnet's member could call them.
+    ///
+    /// `x-openclaw-scopes` narrows those who are named. The shared secret is the whole of it, as in OpenClaw: whoever has
+    /// it could leave the header out.
     ///
     /// # Errors
     /// The failure is counted and, on loopback, already waited for.
-    pub async fn admit_program(&self, attempt: HttpAttempt<'_>) -> Result<(), HttpRefusal> {
+    pub async fn admit_program(&self, attempt: HttpAttempt<'_>, wanted: Scope) -> Result<Program, HttpRefusal> {
+        if attempt.vouched.user().is_ok() {
+            // Before the bearer, which behind a proxy may be the proxy's own affair.
+            return if self.is_foreign_page(attempt) {
+                Err(HttpRefusal::Unauthorized)
+            } else {
+                narrowed(attempt, wanted)
+            };
+        }
         let refusal = match attempt.bearer {
             None => HttpRefusal::Unauthorized,
             Some(bearer) => match self.judge_bearer(attempt.peer, bearer).await {
-                Bearer::Right(_) => return Ok(()),
+                Bearer::Right(_) => return Ok(Program::Anonymous),
                 Bearer::LockedOut(left) => HttpRefusal::LockedOut(left),
                 Bearer::Missing | Bearer::Wrong => HttpRefusal::Unauthorized,
             },
         };
-        if self.needs_no_secret(attempt) { Ok(()) } else { Err(refusal) }
+        if self.needs_no_secret(attempt) { narrowed(attempt, wanted) } else { Err(refusal) }
+    }
+
+    /// The proxy knows its user by a cookie, which the browser sends for any page: those that are not ours are refused.
+    fn is_foreign_page(&self, attempt: HttpAttempt<'_>) -> bool {
+        let HttpAttempt { origin, host, peer, .. } = attempt;
+        let own_names = self.own_names.read().unwrap_or_else(PoisonError::into_inner);
+        origin.is_some() && origin::check(Page { origin, host, peer }, &self.settings(), &own_names).is_err()
     }
 
     /// Lets a page read what is shown to anyone who may connect: by the shared secret, a device's token, or the tailnet
@@ -57,7 +97,7 @@ impl Gatekeeper {
         // Before the secret, so that a device with its own token is not taken for a guesser.
         match attempt.bearer {
             Some(bearer) if self.is_device_token(attempt.peer, bearer).await => Ok(()),
-            _ => self.admit_program(attempt).await,
+            _ => self.admit_program(attempt, Scope::Read).await.map(|_| ()),
         }
     }
 
@@ -80,4 +120,9 @@ impl Gatekeeper {
             && attempt.origin.is_none()
             && self.is_own_host(attempt.host)
     }
+}
+
+fn narrowed(attempt: HttpAttempt<'_>, wanted: Scope) -> Result<Program, HttpRefusal> {
+    let scopes = attempt.vouched.capped(PROGRAM.to_vec());
+    if permits(&scopes, wanted) { Ok(Program::Named) } else { Err(HttpRefusal::MissingScope(wanted)) }
 }

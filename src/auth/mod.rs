@@ -25,7 +25,7 @@ mod whoami;
 pub use caller::{AuthMethod, Caller};
 pub use case::Attempt;
 pub use gatekeeper::{Admission, Gatekeeper, OwnNames};
-pub use http::{HttpAttempt, HttpRefusal};
+pub use http::{HttpAttempt, HttpRefusal, Program};
 pub use proxy::Vouched;
 pub use refusal::Refusal;
 pub use settings::{

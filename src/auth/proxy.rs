@@ -10,28 +10,53 @@ use http::HeaderMap;
 use super::reason::Reason;
 use super::settings::{Mode, Settings, TrustedProxy};
 use crate::net::Peer;
+use crate::protocol::Scope;
 
-/// What the proxy in front of a request says about its user. `None` where the mode asks no proxy.
+/// What the proxy in front of a request says: who its user is, and how much of that user's rights this request is to have.
 #[derive(Debug, Clone, Default)]
-pub struct Vouched(Option<Result<String, Reason>>);
+pub struct Vouched {
+    /// `None` where the mode asks no proxy.
+    user: Option<Result<String, Reason>>,
+    /// Of `x-openclaw-scopes`; `None` without one.
+    declared: Option<Vec<Scope>>,
+}
 
 impl Vouched {
     /// Reads the headers of a request that came over the socket of `peer`.
     #[must_use]
     pub(super) fn read(settings: &Settings, peer: &Peer, headers: &HeaderMap) -> Self {
-        match &settings.mode {
-            Mode::TrustedProxy(proxy) => Self(Some(user(settings, proxy, peer, headers))),
-            Mode::None | Mode::Token(_) | Mode::Password(_) => Self(None),
-        }
+        let user = match &settings.mode {
+            Mode::TrustedProxy(proxy) => Some(user(settings, proxy, peer, headers)),
+            Mode::None | Mode::Token(_) | Mode::Password(_) => None,
+        };
+        Self { user, declared: declared_scopes(headers) }
     }
 
     pub(super) fn user(&self) -> Result<&str, Reason> {
-        match &self.0 {
+        match &self.user {
             Some(Ok(user)) => Ok(user),
             Some(Err(reason)) => Err(reason.clone()),
             None => Err(Reason::Proxy("trusted_proxy_no_request")),
         }
     }
+
+    /// What is left of these scopes. Anybody may send the header, because it never gives anything: what it does not
+    /// name is taken away, by its exact name as OpenClaw does it.
+    pub(super) fn capped(&self, mut scopes: Vec<Scope>) -> Vec<Scope> {
+        if let Some(declared) = &self.declared {
+            scopes.retain(|scope| declared.contains(scope));
+        }
+        scopes
+    }
+}
+
+/// Names that nobody knows count for nothing. So does the whole header where there are two of them: the proxy added its
+/// own to what the client sent, and nobody knows which is which.
+fn declared_scopes(headers: &HeaderMap) -> Option<Vec<Scope>> {
+    let mut values = headers.get_all("x-openclaw-scopes").iter();
+    let first = values.next()?;
+    let alone = first.to_str().ok().filter(|_| values.next().is_none());
+    Some(alone.unwrap_or_default().split(',').filter_map(|name| Scope::parse(name.trim())).collect())
 }
 
 /// In the order of OpenClaw's checks, so that the same request is refused for the same reason.
@@ -138,6 +163,28 @@ mod tests {
         assert_eq!(says(&plain, "198.51.100.7", &ALICE[1..]), missing);
         let mallory = [ALICE[0], ("x-forwarded-user", "mallory")];
         assert_eq!(says(&plain, "198.51.100.7", &mallory), name("trusted_proxy_user_not_allowed"));
+    }
+
+    #[test]
+    fn a_declaration_of_scopes_only_takes_away() {
+        use Scope::{Admin, Read, Write};
+        let left = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-openclaw-scopes", HeaderValue::from_static(value));
+            }
+            let peer = Peer::Loopback("127.0.0.1:9".parse().unwrap());
+            Vouched::read(&Settings::of(Mode::None), &peer, &headers).capped(vec![Read, Write])
+        };
+        assert_eq!(left(&[]), [Read, Write]);
+        assert_eq!(left(&[" operator.write ,operator.pairing"]), [Write]);
+        // More than there is gives nothing; what cannot be understood takes everything.
+        let nothing: [Scope; 0] = [];
+        for closed in ["operator.admin", "", ",", "operator.Read", "read", "operator.read operator.write"] {
+            assert_eq!(left(&[closed]), nothing, "{closed:?}");
+        }
+        assert_eq!(left(&["operator.read", "operator.write"]), nothing);
+        assert!(!left(&["operator.admin"]).contains(&Admin));
     }
 
     #[test]

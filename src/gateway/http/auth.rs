@@ -1,21 +1,30 @@
 //! Who may use the routes that are not everybody's.
 
+use axum::Json;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{answer, body, text};
-use crate::auth::{HttpAttempt, HttpRefusal};
+use crate::auth::{HttpAttempt, HttpRefusal, Program, Vouched};
 use crate::gateway::Gateway;
 use crate::net::Peer;
+use crate::protocol::Scope;
 
-/// The shared secret as `Authorization: Bearer`, or the answer to give instead.
-pub(super) async fn require_secret(gateway: &Gateway, peer: &Peer, headers: &HeaderMap) -> Result<(), Response> {
-    gateway.gatekeeper.admit_program(attempt(peer, headers)).await.map_err(refusal)
+/// The shared secret as `Authorization: Bearer`, or a trusted proxy's user whom `x-openclaw-scopes` leaves `wanted`; or
+/// the answer to give instead.
+pub(super) async fn require_program(
+    gateway: &Gateway,
+    peer: &Peer,
+    headers: &HeaderMap,
+    wanted: Scope,
+) -> Result<Program, Response> {
+    let vouched = gateway.gatekeeper.vouched(peer, headers);
+    gateway.gatekeeper.admit_program(attempt(peer, headers, &vouched), wanted).await.map_err(refusal)
 }
 
-/// The JSON that a program sends, read only when its secret is right; or the answer to give instead.
+/// The JSON that a program sends to have something done, read only when it may; or the answer to give instead.
 pub(super) async fn program_body(
     gateway: &Gateway,
     peer: &Peer,
@@ -23,21 +32,23 @@ pub(super) async fn program_body(
     body: Body,
     most_bytes: usize,
 ) -> Result<Value, Response> {
-    require_secret(gateway, peer, headers).await?;
+    require_program(gateway, peer, headers, Scope::Write).await?;
     body::read_json(body, most_bytes).await.map_err(IntoResponse::into_response)
 }
 
 /// What a page reads: the shared secret, a device's token or a verified tailnet identity.
 pub(super) async fn require_reader(gateway: &Gateway, peer: &Peer, headers: &HeaderMap) -> Result<(), Response> {
-    gateway.gatekeeper.admit_reader(attempt(peer, headers)).await.map_err(refusal)
+    let vouched = gateway.gatekeeper.vouched(peer, headers);
+    gateway.gatekeeper.admit_reader(attempt(peer, headers, &vouched)).await.map_err(refusal)
 }
 
-fn attempt<'a>(peer: &'a Peer, headers: &'a HeaderMap) -> HttpAttempt<'a> {
+fn attempt<'a>(peer: &'a Peer, headers: &'a HeaderMap, vouched: &'a Vouched) -> HttpAttempt<'a> {
     HttpAttempt {
         peer,
         bearer: bearer(headers),
         origin: text(headers, header::ORIGIN),
         host: text(headers, header::HOST),
+        vouched,
     }
 }
 
@@ -51,6 +62,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
 pub(super) fn refusal(refusal: HttpRefusal) -> Response {
     match refusal {
         HttpRefusal::Unauthorized => answer::error(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
+        HttpRefusal::MissingScope(scope) => missing_scope(scope),
         HttpRefusal::LockedOut(left) => {
             let message = "Too many failed authentication attempts. Please try again later.";
             let seconds = left.as_millis().div_ceil(1_000).to_string();
@@ -58,6 +70,16 @@ pub(super) fn refusal(refusal: HttpRefusal) -> Response {
             ([(header::RETRY_AFTER, seconds)], answer).into_response()
         }
     }
+}
+
+/// Somebody known who may not do this.
+pub(super) fn missing_scope(scope: Scope) -> Response {
+    let error = json!({
+        "type": "forbidden",
+        "message": format!("missing scope: {scope}"),
+        "details": { "code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope] },
+    });
+    (StatusCode::FORBIDDEN, Json(json!({ "ok": false, "error": error }))).into_response()
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::{answer, auth, dialogue};
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
 use crate::net::Peer;
+use crate::protocol::Scope;
 
 /// As OpenClaw's: room for a long conversation.
 const MAX_BODY: usize = 20 * 1024 * 1024;
@@ -182,7 +183,7 @@ pub(super) async fn models(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = auth::require_secret(&gateway, &peer, &headers).await {
+    if let Err(refusal) = auth::require_program(&gateway, &peer, &headers, Scope::Read).await {
         return refusal;
     }
     let rows: Vec<Value> = openai::models(&gateway).iter().map(|id| model_row(id)).collect();
@@ -195,7 +196,7 @@ pub(super) async fn model(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    if let Err(refusal) = auth::require_secret(&gateway, &peer, &headers).await {
+    if let Err(refusal) = auth::require_program(&gateway, &peer, &headers, Scope::Read).await {
         return refusal;
     }
     if openai::agent_of_model(&id, openai::MODEL).is_none() {

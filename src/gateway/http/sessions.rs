@@ -12,8 +12,10 @@ use serde_json::json;
 use super::openai::{internal, invalid};
 use super::tools::failed;
 use super::{answer, auth, path};
+use crate::auth::Program;
 use crate::gateway::Gateway;
 use crate::net::Peer;
+use crate::protocol::Scope;
 use crate::protocol::chat::{HistoryReply, MessageRow, Transcript, TranscriptPage};
 use crate::sessions::SessionKey;
 
@@ -37,7 +39,7 @@ pub(super) async fn history(
     let Some(asked) = key_in(uri.path()) else {
         return invalid("invalid session key");
     };
-    if let Err(refusal) = auth::require_secret(&gateway, &peer, &headers).await {
+    if let Err(refusal) = auth::require_program(&gateway, &peer, &headers, Scope::Read).await {
         return refusal;
     }
     let Ok(key) = gateway.http.sessions.key(&asked) else {
@@ -45,9 +47,7 @@ pub(super) async fn history(
     };
     match gateway.http.sessions.describe(&key, false, false).await {
         Ok(Some(_)) => {}
-        Ok(None) => {
-            return failed(StatusCode::NOT_FOUND, "not_found", &format!("Session not found: {asked}"));
-        }
+        Ok(None) => return unknown(&asked),
         Err(error) => return broken(&error),
     }
     let (limit, cursor) = match (number(wanted.limit.as_deref()), number(wanted.cursor.as_deref())) {
@@ -106,26 +106,33 @@ fn seq(message: &MessageRow) -> Option<u64> {
 }
 
 /// Ends a subagent's run, which OpenClaw lets only a named administrator do: the shared secret names nobody, so it is
-/// refused with it, as there. We have no subagents, and no other way in here.
+/// refused with it, as there. We have no subagents, so for a session that exists there is nothing to end.
 pub(super) async fn kill(
     State(gateway): State<Arc<Gateway>>,
     Extension(peer): Extension<Peer>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if key_in(uri.path()).is_none() {
+    let Some(asked) = key_in(uri.path()) else {
         return invalid("invalid session key");
+    };
+    match auth::require_program(&gateway, &peer, &headers, Scope::Admin).await {
+        Err(refusal) => return refusal,
+        Ok(Program::Anonymous) => return auth::missing_scope(Scope::Admin),
+        Ok(Program::Named) => {}
     }
-    if let Err(refusal) = auth::require_secret(&gateway, &peer, &headers).await {
-        return refusal;
+    let Ok(key) = gateway.http.sessions.key(&asked) else {
+        return invalid("invalid session key");
+    };
+    match gateway.http.sessions.describe(&key, false, false).await {
+        Ok(Some(_)) => Json(json!({ "ok": true, "killed": false })).into_response(),
+        Ok(None) => unknown(&asked),
+        Err(error) => broken(&error),
     }
-    let scope = "operator.admin";
-    let error = json!({
-        "type": "forbidden",
-        "message": format!("missing scope: {scope}"),
-        "details": { "code": "MISSING_SCOPE", "missingScope": scope, "requiredScopes": [scope] },
-    });
-    (StatusCode::FORBIDDEN, Json(json!({ "ok": false, "error": error }))).into_response()
+}
+
+fn unknown(asked: &str) -> Response {
+    failed(StatusCode::NOT_FOUND, "not_found", &format!("Session not found: {asked}"))
 }
 
 /// `None` where the percent-encoding makes no text.

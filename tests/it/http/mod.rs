@@ -3,6 +3,7 @@
 mod hooks;
 mod pages;
 mod programs;
+mod proxied;
 
 use crate::harness::{Gateway, Response, gateway};
 use serde_json::json;
