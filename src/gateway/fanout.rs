@@ -28,6 +28,8 @@ pub struct Fanout {
     next: AtomicU64,
     /// The runs that HTTP callers watch, by run id.
     runs: RwLock<HashMap<String, watch::Sender<Arc<str>>>>,
+    /// The sessions whose transcripts HTTP callers follow, by key.
+    transcripts: RwLock<HashMap<String, watch::Sender<()>>>,
 }
 
 /// The latest closings, and how many there ever were.
@@ -76,6 +78,7 @@ impl Fanout {
             closings: Mutex::default(),
             next: AtomicU64::default(),
             runs: RwLock::default(),
+            transcripts: RwLock::default(),
         }
     }
 
@@ -125,14 +128,66 @@ impl Fanout {
         Following { fanout: Arc::clone(self), run_id: run_id.to_owned(), text }
     }
 
+    /// Tells of changes of a session's transcript from now on.
+    pub(super) fn follow_transcript(self: &Arc<Self>, key: &str) -> Signal {
+        let mut transcripts = self.transcripts.write().unwrap_or_else(PoisonError::into_inner);
+        let changes = transcripts.entry(key.to_owned()).or_insert_with(|| watch::channel(()).0).subscribe();
+        Signal { fanout: Arc::clone(self), key: key.to_owned(), changes }
+    }
+
     fn tell_followers(&self, event: &Event) {
-        let Event::Agent(event) = event else { return };
+        let event = match event {
+            Event::Agent(event) => event,
+            Event::SessionMessage(message) => return self.signal(&message.session_key),
+            // A reset, a delete, a note that was put in: how far a run is changes no transcript.
+            Event::SessionsChanged(changed) if changed.reason.is_some() => return self.signal(&changed.session_key),
+            _ => return,
+        };
         let runs = self.runs.read().unwrap_or_else(PoisonError::into_inner);
         if event.stream == Stream::Assistant
             && let Some(follower) = runs.get(&event.run_id)
             && let Some(text) = event.data.get("text").and_then(serde_json::Value::as_str)
         {
             follower.send_replace(Arc::from(text));
+        }
+    }
+
+    fn signal(&self, key: &str) {
+        if let Some(sender) = self.transcripts.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            sender.send_replace(());
+        }
+    }
+}
+
+/// Somebody to tell when a transcript changes. Dropping it ends that.
+#[derive(Debug)]
+pub(super) struct Signal {
+    fanout: Arc<Fanout>,
+    key: String,
+    changes: watch::Receiver<()>,
+}
+
+impl Signal {
+    /// Waits for a change since the last time this was waited for; many are one.
+    pub(super) async fn changed(&mut self) {
+        if self.changes.changed().await.is_err() {
+            // The sender lives as long as this value.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The next wait is none.
+    pub(super) fn again(&mut self) {
+        self.changes.mark_changed();
+    }
+}
+
+impl Drop for Signal {
+    fn drop(&mut self) {
+        let mut transcripts = self.fanout.transcripts.write().unwrap_or_else(PoisonError::into_inner);
+        // This one still counts.
+        if transcripts.get(&self.key).is_some_and(|sender| sender.receiver_count() <= 1) {
+            transcripts.remove(&self.key);
         }
     }
 }

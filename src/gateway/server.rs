@@ -23,6 +23,8 @@ use crate::net::{Listener, Peer, Stream};
 const MAX_STREAMS: usize = 16_384;
 /// A request's line and headers have to arrive within this.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
+/// For an answer that is ended with the gateway.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 /// Serves one listener until the gateway drains, or the listener is over.
@@ -117,7 +119,12 @@ async fn serve_stream(stream: Stream, peer: Peer, router: Router, gateway: Arc<G
                 is_draining = true;
                 connection.as_mut().graceful_shutdown();
             }
-            () = &mut stopped => return,
+            () = &mut stopped => {
+                // What was cut short still says so.
+                connection.as_mut().graceful_shutdown();
+                let _ = tokio::time::timeout(LAST_WORDS, &mut connection).await;
+                return;
+            }
         }
     }
 }

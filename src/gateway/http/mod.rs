@@ -10,6 +10,7 @@ mod body;
 mod completions;
 mod dialogue;
 mod elsewhere;
+mod follow;
 mod hooks;
 mod join;
 mod openai;

@@ -1,4 +1,4 @@
-//! `GET /sessions/<key>/history` and `POST /sessions/<key>/kill`.
+//! `GET /sessions/<key>/history` and `POST /sessions/<key>/kill`. The history as a stream of events is in `follow`.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use http::{HeaderMap, StatusCode, Uri};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::openai::{internal, invalid};
+use super::openai::{events, internal, invalid};
 use super::tools::failed;
-use super::{answer, auth, path};
+use super::{answer, auth, follow, path};
 use crate::auth::Program;
 use crate::gateway::Gateway;
 use crate::net::Peer;
@@ -39,6 +39,7 @@ pub(super) async fn history(
     let Some(asked) = key_in(uri.path()) else {
         return invalid("invalid session key");
     };
+    let door = gateway.gatekeeper.settings();
     if let Err(refusal) = auth::require_program(&gateway, &peer, &headers, Scope::Read).await {
         return refusal;
     }
@@ -50,33 +51,52 @@ pub(super) async fn history(
         Ok(None) => return unknown(&asked),
         Err(error) => return broken(&error),
     }
-    let (limit, cursor) = match (number(wanted.limit.as_deref()), number(wanted.cursor.as_deref())) {
+    let wanted = match (number(wanted.limit.as_deref()), number(wanted.cursor.as_deref())) {
         (Err(()), _) => return invalid("limit must be a positive integer"),
         (_, Err(())) => return invalid("cursor must be a positive integer"),
-        (Ok(limit), Ok(cursor)) => (limit, cursor),
+        (Ok(limit), Ok(cursor)) => Wanted { limit, cursor },
     };
-    match read(&gateway, &key, limit, cursor).await {
+    let follows = follow::is_wanted(&headers);
+    let signal = gateway.fanout.follow_transcript(key.as_str());
+    match wanted.read(&gateway, &key).await {
+        Ok(Some(transcript)) if follows => {
+            let reader = follow::Reader { gateway, key, wanted, signal, door };
+            events(follow::events(reader, &transcript))
+        }
         Ok(Some(transcript)) => answer::no_store(Json(shown(&key, &transcript))),
         Ok(None) => internal(),
         Err(error) => broken(&error),
     }
 }
 
-async fn read(
-    gateway: &Gateway,
-    key: &SessionKey,
+/// Which part of a history.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted {
     limit: Option<u64>,
     cursor: Option<u64>,
-) -> Result<Option<Transcript>, crate::store::Error> {
-    // Messages are numbered without gaps, so the newest one's number tells how many come after the cursor.
-    let offset = match cursor {
-        None => 0,
-        Some(cursor) => {
-            let newest = page(gateway, key, 1, 0).await?.and_then(|transcript| seq(transcript.messages.last()?));
-            newest.map_or(0, |newest| (newest + 1).saturating_sub(cursor))
-        }
-    };
-    page(gateway, key, limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT), offset).await
+}
+
+impl Wanted {
+    /// A part that was chosen, rather than all there is.
+    pub(super) const fn is_page(self) -> bool {
+        self.limit.is_some() || self.cursor.is_some()
+    }
+
+    pub(super) async fn read(
+        self,
+        gateway: &Gateway,
+        key: &SessionKey,
+    ) -> Result<Option<Transcript>, crate::store::Error> {
+        // Messages are numbered without gaps, so the newest one's number tells how many come after the cursor.
+        let offset = match self.cursor {
+            None => 0,
+            Some(cursor) => {
+                let newest = page(gateway, key, 1, 0).await?.and_then(|transcript| seq(transcript.messages.last()?));
+                newest.map_or(0, |newest| (newest + 1).saturating_sub(cursor))
+            }
+        };
+        page(gateway, key, self.limit.unwrap_or(MAX_LIMIT).min(MAX_LIMIT), offset).await
+    }
 }
 
 async fn page(
@@ -92,7 +112,7 @@ async fn page(
     })
 }
 
-fn shown(key: &SessionKey, transcript: &Transcript) -> serde_json::Value {
+pub(super) fn shown(key: &SessionKey, transcript: &Transcript) -> serde_json::Value {
     let (messages, has_more) = (&transcript.messages, transcript.has_more);
     let body = json!({ "sessionKey": key.as_str(), "items": messages, "messages": messages, "hasMore": has_more });
     match messages.first().and_then(seq) {

@@ -1,5 +1,6 @@
 //! The HTTP surface (protocol §9): every route by its verb, its authentication, its body and its bounds.
 
+mod follow;
 mod hooks;
 mod pages;
 mod programs;
