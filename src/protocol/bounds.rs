@@ -12,6 +12,14 @@ pub(super) fn not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<St
     Ok(text)
 }
 
+/// Text that may be absent, but not empty.
+pub(super) fn absent_or_not_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        Some(text) if text.is_empty() => Err(D::Error::custom("must not have fewer than 1 characters")),
+        text => Ok(text),
+    }
+}
+
 /// A number that may be absent, but not 0.
 pub(super) fn at_least_one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
     match Option::<u64>::deserialize(deserializer)? {

@@ -1,13 +1,13 @@
 //! A part of a transcript, and what came after an earlier part.
 
-use super::rows::{message_row, session_row, unknown_row};
+use super::rows::{message_row, preview, session_row, unknown_row};
 use super::{SessionKey, Sessions};
-use crate::clock::now_ms;
+use crate::clock::{now_ms, rfc3339};
 use crate::protocol::chat::{
     Content, ContentPart, DeltaReply, HistoryReply, MessageRow, PendingInput, PendingInputs, Transcript, TranscriptPage,
 };
-use crate::protocol::sessions::{Message, SessionRow};
-use crate::store::{Error, MessageFilter, StoredMessage, StoredSession};
+use crate::protocol::sessions::{Branch, Message, SessionRow};
+use crate::store::{Error, MessageFilter, MessageKind, StoredMessage, StoredSession};
 
 const DEFAULT_HISTORY: u32 = 200;
 const MAX_HISTORY: u32 = 1_000;
@@ -16,6 +16,8 @@ const MAX_HISTORY_BYTES: usize = 6_291_456;
 const MESSAGE_OVERHEAD: usize = 800;
 /// Of what waits; the protocol's answer takes no more.
 const MAX_PENDING: usize = 20;
+/// Of the latest messages, for one with words.
+const HEADLINE_CANDIDATES: u32 = 8;
 const CUT: &str = "\n...(truncated)...";
 
 impl Sessions {
@@ -97,6 +99,31 @@ impl Sessions {
         let filter = MessageFilter::Newest { floor, limit, offset: 0 };
         let (stored, _) = self.0.database.messages(key.as_str(), filter).await?;
         Ok(newest_within_cap(stored).iter().map(|message| message_row(message, floor)).collect())
+    }
+
+    /// The branches of a conversation: the one that there is.
+    ///
+    /// # Errors
+    /// The database could not be read.
+    pub async fn branches(&self, key: &SessionKey) -> Result<Vec<Branch>, Error> {
+        let Some(session) = self.stored(key).await? else { return Ok(Vec::new()) };
+        let filter = MessageFilter::Newest { floor: session.reset_seq, limit: HEADLINE_CANDIDATES, offset: 0 };
+        let (newest, shown) = self.0.database.messages(key.as_str(), filter).await?;
+        // The mark of a reset is shown as a message, and is none.
+        let filter = MessageFilter::After { seq: session.reset_seq, limit: 1 };
+        let (oldest, _) = self.0.database.messages(key.as_str(), filter).await?;
+        let marks = oldest.iter().filter(|message| message.kind == MessageKind::Reset).count() as u64;
+        let mut said = newest.iter().rev().filter(|message| message.kind != MessageKind::Reset).peekable();
+        let Some(leaf) = said.peek().copied() else { return Ok(Vec::new()) };
+        // A message may be nothing but a file.
+        let headline = said.map(|message| preview(&message.text)).find(|line| !line.is_empty());
+        Ok(vec![Branch {
+            leaf_entry_id: leaf.id.clone(),
+            headline: headline.unwrap_or_default(),
+            message_count: shown.saturating_sub(marks),
+            updated_at: rfc3339(leaf.created_at),
+            active: true,
+        }])
     }
 
     async fn last_seq(&self, key: &SessionKey, floor: u64) -> Result<u64, Error> {

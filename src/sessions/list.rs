@@ -7,7 +7,7 @@ use super::rows::{preview, session_row, title};
 use super::{SessionKey, Sessions};
 use crate::clock::now_ms;
 use crate::protocol::Encoded;
-use crate::protocol::sessions::{Archived, ListParams, ListReply, SessionRow, SortBy};
+use crate::protocol::sessions::{Archived, ListParams, ListReply, People, SessionRow, SortBy};
 use crate::protocol::system::{ModelDefaults, RecentSession, SessionCount};
 use crate::store::{Error, MessageFilter, SessionFilter, SessionOrder, StoredSession};
 
@@ -58,6 +58,11 @@ impl Sessions {
             next_offset: has_more.then_some(shown),
             has_more,
             owners: [],
+            people: params.include_people.then_some(People {
+                people: [],
+                people_incomplete: false,
+                people_session_count: page.total,
+            }),
             defaults: page.defaults.clone(),
             sessions: page.rows.clone(),
         })
@@ -76,7 +81,8 @@ impl Sessions {
         }
         let filter = filter(params);
         let is_timeless = filter.updated_since.is_none();
-        let (stored, total) = self.0.database.sessions(&filter).await?;
+        let (stored, total) =
+            if params.fits_none() { (Vec::new(), 0) } else { self.0.database.sessions(&filter).await? };
         let mut rows = Vec::with_capacity(stored.len());
         for session in &stored {
             let row = session_row(session, &models);

@@ -259,6 +259,65 @@ async fn a_patch_that_is_none_is_refused_in_the_real_ones_words() {
 }
 
 #[tokio::test]
+async fn a_conversation_has_one_branch_once_something_was_said() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    let none = json!({"branches": []});
+    assert_eq!(ask(&mut client, "sessions.branches.list", json!({"sessionKey": "work"})).await, none);
+    ask(&mut client, "sessions.create", json!({"key": "work", "label": "Work"})).await;
+    assert_eq!(ask(&mut client, "sessions.branches.list", json!({"sessionKey": "work"})).await, none);
+    say(&mut client, "work", &format!("two\nlines {}", "x".repeat(200))).await;
+    let listed = ask(&mut client, "sessions.branches.list", json!({"sessionKey": "work", "agentId": "main"})).await;
+    let branch = &listed["branches"][0];
+    assert_eq!((&branch["messageCount"], &branch["active"]), (&json!(2), &json!(true)), "{listed}");
+    let headline = branch["headline"].as_str().unwrap();
+    assert!(headline.starts_with("echo: two lines xxx") && headline.chars().count() == 120, "{headline}");
+    let history = ask(&mut client, "chat.history", json!({"sessionKey": "work"})).await;
+    assert_eq!(branch["leafEntryId"], history["messages"][1]["__openclaw"]["id"], "{history}");
+    assert!(branch["updatedAt"].as_str().unwrap().ends_with('Z'), "{branch}");
+    ask(&mut client, "sessions.reset", json!({"key": "work"})).await;
+    assert_eq!(ask(&mut client, "sessions.branches.list", json!({"sessionKey": "work"})).await, none);
+    say(&mut client, "work", "again").await;
+    let listed = ask(&mut client, "sessions.branches.list", json!({"sessionKey": "work"})).await;
+    assert_eq!(listed["branches"][0]["messageCount"], 2, "what the reset put away is no part of it: {listed}");
+    let message = refused(&mut client, "sessions.branches.list", json!({"sessionKey": "work", "agentId": "x"})).await;
+    assert_eq!(message, "Unknown agent id \"x\"");
+    let message = refused(&mut client, "sessions.branches.list", json!({"sessionKey": ""})).await;
+    assert_eq!(message, "invalid sessions.branches.list params: at /sessionKey: must not have fewer than 1 characters");
+}
+
+#[tokio::test]
+async fn what_no_session_has_is_not_found_by_it() {
+    let gateway = gateway().start().await;
+    let mut client = gateway.operator().await;
+    ask(&mut client, "sessions.create", json!({"key": "work", "label": "Work"})).await;
+    for none in [
+        json!({"ownerId": "somebody"}),
+        json!({"creatorId": "somebody"}),
+        json!({"involvingProfileId": "somebody"}),
+        json!({"boardFace": "dashboard"}),
+    ] {
+        assert_eq!(keys(&mut client, none.clone()).await, [""; 0], "{none}");
+    }
+    for all in [
+        json!({"ownerFirst": true, "involvingMe": true}),
+        json!({"includeGlobal": true, "includeUnknown": true, "configuredAgentsOnly": true}),
+    ] {
+        assert_eq!(keys(&mut client, all.clone()).await, ["agent:main:work"], "{all}");
+    }
+    let list = ask(&mut client, "sessions.list", json!({"includePeople": true})).await;
+    assert_eq!(
+        (&list["people"], &list["peopleIncomplete"], &list["peopleSessionCount"]),
+        (&json!([]), &json!(false), &json!(1))
+    );
+    assert!(ask(&mut client, "sessions.list", json!({})).await.get("people").is_none());
+    let message = refused(&mut client, "sessions.list", json!({"boardFace": "x"})).await;
+    assert!(message.starts_with("invalid sessions.list params: at /boardFace: must be equal to constant"), "{message}");
+    let message = refused(&mut client, "sessions.list", json!({"ownerId": ""})).await;
+    assert_eq!(message, "invalid sessions.list params: at /ownerId: must not have fewer than 1 characters");
+}
+
+#[tokio::test]
 async fn the_command_line_asks_for_what_the_params_need() {
     let gateway = gateway().start().await;
     let mut client = gateway.operator().await;

@@ -29,6 +29,37 @@ pub struct ListParams {
     pub archived: Archived,
     pub include_derived_titles: bool,
     pub include_last_message: bool,
+    /// With `people`.
+    pub include_people: bool,
+    /// Who made the session, who has it, who takes part in it: nobody is told apart here, so nothing is found by these.
+    /// `involvingMe` and `ownerFirst` change nothing for the same reason: every session is the gateway's owner's.
+    #[serde(deserialize_with = "bounds::absent_or_not_empty")]
+    pub creator_id: Option<String>,
+    #[serde(deserialize_with = "bounds::absent_or_not_empty")]
+    pub owner_id: Option<String>,
+    #[serde(deserialize_with = "bounds::absent_or_not_empty")]
+    pub involving_profile_id: Option<String>,
+    /// No session has a board.
+    #[serde(deserialize_with = "bounds::constant")]
+    pub board_face: Option<BoardFace>,
+}
+
+impl ListParams {
+    /// Whether something is asked for that no session has.
+    #[must_use]
+    pub const fn fits_none(&self) -> bool {
+        self.creator_id.is_some()
+            || self.owner_id.is_some()
+            || self.involving_profile_id.is_some()
+            || self.board_face.is_some()
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BoardFace {
+    Chat,
+    Dashboard,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -74,8 +105,20 @@ pub struct ListReply {
     pub has_more: bool,
     /// Who can be filtered by: nobody, as sessions here belong to the gateway's owner.
     pub owners: [(); 0],
+    #[serde(flatten)]
+    pub people: Option<People>,
     pub defaults: ModelDefaults,
     pub sessions: Encoded<Vec<SessionRow>>,
+}
+
+/// Who takes part, where that was asked for: nobody but the owner, who is not listed.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct People {
+    pub people: [(); 0],
+    pub people_incomplete: bool,
+    /// Sessions that were looked through for them, on every page.
+    pub people_session_count: u64,
 }
 
 method!(SessionsList = "sessions.list", Access::Operator(Scope::Read), ListParams => ListReply);

@@ -1,5 +1,6 @@
 //! `sessions.*`: what conversations there are and what is set for them (protocol §6, "Sessions").
 
+mod branch;
 mod change;
 mod edit;
 mod follow;
@@ -9,6 +10,7 @@ mod run;
 mod settings;
 mod usage;
 
+pub use branch::{Branch, BranchesParams, BranchesReply, SessionsBranchesList};
 pub use change::Change;
 pub use edit::{
     CreateParams, CreateReply, DeleteParams, DeleteReply, EditReply, PatchParams, ResetParams, ResetReason, Resolved,
@@ -19,9 +21,9 @@ pub use follow::{
     SessionsMessagesUnsubscribe, SessionsSubscribe, SubscribeReply,
 };
 pub use list::{
-    Archived, DescribeParams, DescribeReply, GetParams, GetReply, ListParams, ListReply, Preview, PreviewItem,
-    PreviewParams, PreviewReply, PreviewStatus, ResolveParams, ResolveReply, SessionsDescribe, SessionsGet,
-    SessionsList, SessionsPreview, SessionsResolve, SortBy,
+    Archived, BoardFace, DescribeParams, DescribeReply, GetParams, GetReply, ListParams, ListReply, People, Preview,
+    PreviewItem, PreviewParams, PreviewReply, PreviewStatus, ResolveParams, ResolveReply, SessionsDescribe,
+    SessionsGet, SessionsList, SessionsPreview, SessionsResolve, SortBy,
 };
 pub use row::{SessionEntry, SessionRow, SessionState};
 pub use run::{AbortParams, AbortReply, SendParams, SessionsAbort, SessionsSend, SessionsSteer};
@@ -44,6 +46,7 @@ methods![
     SessionsDescribe,
     SessionsResolve,
     SessionsGet,
+    SessionsBranchesList,
     SessionsCreate,
     SessionsPatch,
     SessionsReset,

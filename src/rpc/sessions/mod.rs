@@ -13,10 +13,10 @@ use crate::clock::now_ms;
 use crate::protocol::ErrorShape;
 use crate::protocol::access::Scope;
 use crate::protocol::sessions::{
-    DescribeParams, DescribeReply, GetParams, GetReply, KeyParams, ListParams, ListReply, MessagesSubscribeReply,
-    PreviewParams, PreviewReply, ResolveParams, ResolveReply, SessionsDescribe, SessionsGet, SessionsList,
-    SessionsMessagesSubscribe, SessionsMessagesUnsubscribe, SessionsPreview, SessionsResolve, SessionsSubscribe,
-    SubscribeReply,
+    BranchesParams, BranchesReply, DescribeParams, DescribeReply, GetParams, GetReply, KeyParams, ListParams,
+    ListReply, MessagesSubscribeReply, PreviewParams, PreviewReply, ResolveParams, ResolveReply, SessionsBranchesList,
+    SessionsDescribe, SessionsGet, SessionsList, SessionsMessagesSubscribe, SessionsMessagesUnsubscribe,
+    SessionsPreview, SessionsResolve, SessionsSubscribe, SubscribeReply,
 };
 use crate::sessions::{Among, Reference, ResolveError, Sessions};
 
@@ -30,6 +30,7 @@ pub(super) fn register(table: &mut Table, chat: &Chat) {
     table.on(SessionsDescribe, sessions, describe);
     table.on(SessionsResolve, sessions, resolve);
     table.on(SessionsGet, sessions, get);
+    table.on(SessionsBranchesList, sessions, branches);
     table.on(SessionsSubscribe, sessions, subscribe);
     table.on(SessionsMessagesSubscribe, sessions, messages_subscribe);
     table.on(SessionsMessagesUnsubscribe, sessions, messages_unsubscribe);
@@ -99,6 +100,14 @@ async fn get(sessions: Sessions, _: Context, params: GetParams) -> Result<GetRep
     let key = params.key.or(params.session_key).filter(|key| !key.trim().is_empty());
     let key = sessions.key(&key.ok_or_else(|| ErrorShape::invalid("key required"))?)?;
     Ok(GetReply { messages: sessions.newest(&key, params.limit).await? })
+}
+
+async fn branches(sessions: Sessions, _: Context, params: BranchesParams) -> Result<BranchesReply, ErrorShape> {
+    if let Some(agent) = params.agent_id.filter(|agent| *agent != sessions.settings().default_agent) {
+        return Err(ErrorShape::invalid(format!("Unknown agent id \"{agent}\"")));
+    }
+    let key = sessions.key(&params.session_key)?;
+    Ok(BranchesReply { branches: sessions.branches(&key).await? })
 }
 
 async fn subscribe(sessions: Sessions, context: Context, params: Value) -> Result<SubscribeReply, ErrorShape> {
