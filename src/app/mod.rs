@@ -148,7 +148,6 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let auth = Arc::new(Live::new(resolved.auth.clone()));
     let fanout = Arc::new(Fanout::new(Arc::clone(&auth)));
     let bus = Bus::new(Arc::<Fanout>::clone(&fanout));
-    let agent_id = resolved.agent.agent_id.clone();
     let (sessions, agent) = open_agent(resolved, &database, &bus, &shutdown)?;
     let connections = Arc::new(AtomicUsize::new(0));
     let configuration = Configuration::new(resolved.clone());
@@ -190,7 +189,6 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         configuration: configuration.clone(),
     };
     let own_names = OwnNames::new(machine_names().into());
-    let max_unauthenticated = resolved.auth.max_unauthenticated_per_address;
     let gateway = Gateway {
         gatekeeper: Gatekeeper::new(auth, pairing.clone(), Arc::clone(&own_names)),
         pairing,
@@ -203,21 +201,22 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         voicewake,
         system,
         shutdown,
-        about: about(resolved, &agent_id),
+        about: about(resolved),
         connections,
-        unauthenticated: AddressLimit::new(max_unauthenticated),
+        unauthenticated: AddressLimit::new(resolved.auth.max_unauthenticated_per_address),
         patience: resolved.patience,
         http: Surface::new(resolved.http.clone(), agent.clone(), sessions, heartbeats),
     };
     Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names, configuration })
 }
 
-fn about(resolved: &Resolved, agent_id: &str) -> About {
+fn about(resolved: &Resolved) -> About {
+    let agent_id = &resolved.agent.agent_id;
     About {
         boot_id: uuid::Uuid::new_v4().to_string(),
         config_path: resolved.paths.config_file.display().to_string(),
         state_dir: resolved.paths.state_dir.display().to_string(),
-        default_agent_id: agent_id.to_owned(),
+        default_agent_id: agent_id.clone(),
         main_session_key: SessionKey::main_of(agent_id).to_string(),
     }
 }

@@ -1,18 +1,15 @@
 //! `tailclaw devices …`: who is known, who waits, and what is decided about them.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::connect::{ConnectArgs, Destination};
+use super::ask::{AskArgs, show};
 use super::context::Context;
-use super::failure::Usage;
-use super::output::{now_ms, plain, print, print_json, span};
-use super::report::{self, At};
-use crate::client::scopes_for;
+use super::output::{plain, print, print_json};
+use super::report::{self, At, ago, joined};
 use crate::protocol::Scope;
 
 #[derive(Debug, Args)]
@@ -24,7 +21,7 @@ pub(super) struct DevicesArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// List pending and paired devices
-    List(CallArgs),
+    List(AskArgs),
     /// Approve a pending device pairing request
     Approve {
         /// Pending request id
@@ -34,7 +31,7 @@ enum Verb {
         #[arg(long)]
         latest: bool,
         #[command(flatten)]
-        call: CallArgs,
+        call: AskArgs,
     },
     /// Reject a pending device pairing request
     Reject {
@@ -42,7 +39,7 @@ enum Verb {
         #[arg(value_name = "REQUEST_ID")]
         request_id: String,
         #[command(flatten)]
-        call: CallArgs,
+        call: AskArgs,
     },
     /// Remove a paired device entry
     Remove {
@@ -50,7 +47,7 @@ enum Verb {
         #[arg(value_name = "DEVICE_ID")]
         device_id: String,
         #[command(flatten)]
-        call: CallArgs,
+        call: AskArgs,
     },
     /// Assign an operator label to a paired device
     Rename {
@@ -61,7 +58,7 @@ enum Verb {
         #[arg(long, value_name = "LABEL")]
         name: String,
         #[command(flatten)]
-        call: CallArgs,
+        call: AskArgs,
     },
     /// Rotate a device token for a role
     Rotate {
@@ -78,7 +75,7 @@ enum Verb {
         #[arg(long)]
         no_scopes: bool,
         #[command(flatten)]
-        call: CallArgs,
+        call: AskArgs,
     },
     /// Revoke a device token for a role
     Revoke {
@@ -89,17 +86,8 @@ enum Verb {
         #[arg(long)]
         role: String,
         #[command(flatten)]
-        call: CallArgs,
+        call: AskArgs,
     },
-}
-
-#[derive(Debug, Args)]
-struct CallArgs {
-    /// Milliseconds to wait
-    #[arg(long, value_name = "MS", default_value_t = 10_000)]
-    timeout: u64,
-    #[command(flatten)]
-    connect: ConnectArgs,
 }
 
 pub(super) async fn main(args: DevicesArgs, context: &Context) -> anyhow::Result<ExitCode> {
@@ -141,7 +129,7 @@ pub(super) async fn main(args: DevicesArgs, context: &Context) -> anyhow::Result
 
 /// Without an id nothing is approved: the newest request is shown, with the command that approves just that. What
 /// arrives between a look and a word would be approved unseen otherwise.
-async fn approve(request_id: Option<String>, call: &CallArgs, context: &Context) -> anyhow::Result<ExitCode> {
+async fn approve(request_id: Option<String>, call: &AskArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let gateway = call.gateway(context).await?;
     let list = gateway.call("device.pair.list", json!({})).await?;
     let pending = list.at("pending").as_array().cloned().unwrap_or_default();
@@ -192,7 +180,7 @@ async fn manage(
     role: &str,
     params: Value,
     asked: &[String],
-    call: &CallArgs,
+    call: &AskArgs,
     context: &Context,
 ) -> anyhow::Result<ExitCode> {
     let gateway = call.gateway(context).await?;
@@ -215,44 +203,6 @@ async fn manage(
     scopes.dedup();
     // JSON in both modes, as with OpenClaw: what comes back is for a program to keep.
     print_json(&gateway.call_as(method, params, scopes).await?)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// A connection a call, each with no more rights than its call needs.
-struct Gateway {
-    destination: Destination,
-    timeout: Duration,
-}
-
-impl CallArgs {
-    async fn gateway(&self, context: &Context) -> anyhow::Result<Gateway> {
-        if self.timeout == 0 {
-            return Err(Usage("--timeout 0 leaves no time at all: pass some milliseconds".to_owned()).into());
-        }
-        let timeout = Duration::from_millis(self.timeout);
-        Ok(Gateway { destination: self.connect.destination(context, timeout).await?, timeout })
-    }
-}
-
-impl Gateway {
-    async fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
-        self.call_as(method, params, scopes_for(method)).await
-    }
-
-    async fn call_as(&self, method: &str, params: Value, scopes: Vec<Scope>) -> anyhow::Result<Value> {
-        let mut client = self.destination.connect_as(scopes).await?;
-        let reply = client.call_raw(method, params, self.timeout).await?;
-        client.close().await;
-        Ok(reply)
-    }
-}
-
-fn show(context: &Context, reply: &Value, text: impl FnOnce() -> String) -> anyhow::Result<ExitCode> {
-    if context.json {
-        print_json(reply)?
-    } else {
-        print(&text())?
-    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -309,16 +259,6 @@ fn name(device: &Value) -> String {
         .iter()
         .find_map(|key| device.at(key).as_str())
         .map_or_else(String::new, |name| plain(name).replace('\n', " "))
-}
-
-fn joined(list: &Value) -> String {
-    let texts: Vec<String> =
-        list.as_array().into_iter().flatten().filter_map(|text| text.as_str().map(plain)).collect();
-    texts.join(", ")
-}
-
-fn ago(time: &Value) -> String {
-    span(Duration::from_millis(now_ms().saturating_sub(time.as_u64().unwrap_or(0))))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! and exit behaviour are OpenClaw's wherever it has them. Called by `main`.
 
 mod agent;
+mod ask;
 mod call;
 mod completion;
 mod config;
@@ -18,6 +19,7 @@ mod gateway;
 mod gateway_status;
 mod health;
 mod logs;
+mod nodes;
 mod output;
 mod probe;
 mod qr;
@@ -69,6 +71,8 @@ enum Verb {
     Logs(logs::LogsArgs),
     /// Approve devices, and manage what they hold
     Devices(devices::DevicesArgs),
+    /// Approve what nodes can do, and call them
+    Nodes(nodes::NodesArgs),
     /// Show a QR code that sets a phone up
     Qr(qr::QrArgs),
     /// Read, change and check the configuration
@@ -108,6 +112,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Sessions(args) => sessions::main(args, context).await,
         Verb::Logs(args) => logs::main(&args, context).await,
         Verb::Devices(args) => devices::main(args, context).await,
+        Verb::Nodes(args) => nodes::main(args, context).await,
         Verb::Qr(args) => qr::main(&args, context).await,
         Verb::Config(args) => config::main(args, context),
         Verb::Cron(args) => cron::main(args, context).await,

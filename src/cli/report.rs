@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::output::{alarming, plain, span};
+use super::output::{alarming, now_ms, plain, span};
 
 static NOTHING: Value = Value::Null;
 
@@ -86,6 +86,16 @@ pub(super) fn uptime(milliseconds: &Value) -> Option<String> {
 
 fn list(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().map(text).collect()
+}
+
+/// The texts of a list on one line.
+pub(super) fn joined(texts: &Value) -> String {
+    list(texts).join(", ")
+}
+
+/// How long ago a time in milliseconds was.
+pub(super) fn ago(time: &Value) -> String {
+    span(Duration::from_millis(now_ms().saturating_sub(time.as_u64().unwrap_or(0))))
 }
 
 /// What the scopes of a connection amount to, in OpenClaw's words.

@@ -395,3 +395,42 @@ async fn an_approval_that_nothing_stands_behind_does_not_count() {
     assert_eq!(asked["paramsJSON"], r#"{"command":["ls"],"runId":"a1"}"#, "{asked}");
     owner.response(&id).await.expect_err("nobody answers");
 }
+
+#[tokio::test]
+async fn the_command_line_approves_renames_calls_and_removes_a_node() {
+    let gateway = gateway().start().await;
+    assert_eq!(gateway.cli(&["nodes", "list"]).await.success().stdout.trim(), "no nodes");
+    let device = Device::new();
+    let (mut node, _) = admitted(&gateway, &device, declares(&gateway, &["system.which"])).await;
+    let waiting = gateway.cli(&["nodes", "pending"]).await.success().stdout;
+    assert!(
+        waiting.contains("Bench") && waiting.contains("system.which"),
+        "it shows what would be approved: {waiting}"
+    );
+    let pending = gateway.cli(&["nodes", "pending", "--json"]).await.success().json();
+    let request = pending[0]["requestId"].as_str().expect("a request").to_owned();
+    let other = gateway.cli(&["nodes", "approve", "none-such"]).await;
+    assert_eq!(other.code, Some(1), "{}", other.all());
+    assert!(other.all().contains("tailclaw nodes pending"), "{}", other.all());
+    let approved = gateway.cli(&["nodes", "approve", &request]).await.success().stdout;
+    assert!(approved.contains("Approved Bench") && approved.contains("system.which"), "{approved}");
+    gateway.cli(&["nodes", "rename", "--node", "bench", "--name", "Desk"]).await.success();
+    let listed = gateway.cli(&["nodes", "status"]).await.success().stdout;
+    assert!(listed.contains("Desk") && listed.contains("connected  approved"), "{listed}");
+
+    let answers = async {
+        let asked = node.event("node.invoke.request", |_| true).await;
+        let reply =
+            json!({"id": asked["id"], "nodeId": device.id(), "ok": true, "payload": {"bins": {"sh": "/bin/sh"}}});
+        node.request("node.invoke.result", reply).await.expect("the answer is taken");
+    };
+    let call = ["nodes", "invoke", "--node", "Desk", "--command", "system.which", "--params", r#"{"bins":["sh"]}"#];
+    let (called, ()) = tokio::join!(gateway.cli(&call), answers);
+    assert_eq!(called.success().json(), json!({"bins": {"sh": "/bin/sh"}}));
+    let wrong = gateway.cli(&["nodes", "invoke", "--node", "Desk", "--command", "x", "--params", "1"]).await;
+    assert_eq!(wrong.code, Some(2), "{}", wrong.all());
+    let refused = gateway.cli(&["nodes", "invoke", "--node", "Desk", "--command", "camera.snap"]).await;
+    assert!(refused.code == Some(1) && refused.all().contains("not allowed"), "{}", refused.all());
+    gateway.cli(&["nodes", "remove", "--node", "Desk"]).await.success();
+    assert_eq!(gateway.cli(&["nodes", "list"]).await.success().stdout.trim(), "no nodes");
+}
