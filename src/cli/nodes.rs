@@ -262,7 +262,9 @@ fn described(node: &Value) -> String {
     rows.add("id", report::text(node.at("nodeId")));
     rows.add("platform", report::text(node.at("platform")));
     rows.add("version", report::text(node.at("version")));
-    rows.add("address", report::text(node.at("remoteIp")));
+    if let Some(address) = node.at("remoteIp").as_str() {
+        rows.add("address", plain(address));
+    }
     rows.add("state", line(node).split("  ").skip(3).collect::<Vec<_>>().join(", "));
     if let Some(request) = node.at("pendingRequestId").as_str() {
         let declared = joined(node.at("pendingDeclaredCommands"));
