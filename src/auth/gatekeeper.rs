@@ -156,7 +156,7 @@ impl Gatekeeper {
         let outcome = outcome.or_else(|reason| by_tailnet().ok_or(reason));
         // Who showed nothing but a tailnet identity is told what that lacks.
         match (&case.rights, outcome) {
-            (Some(rights), Err(_)) if case.sent.is_empty() => Err(Reason::TailnetRights(rights.reason.clone())),
+            (Some(rights), Err(_)) if case.sent.is_empty() => Err(Reason::TailnetRights(rights.lack(case.role))),
             (_, outcome) => outcome,
         }
     }

@@ -24,6 +24,16 @@ impl Rights {
     pub(super) const fn is_empty(&self) -> bool {
         self.operator.is_empty() && !self.node
     }
+
+    /// What they lack for a role that they do not give.
+    pub(super) fn lack(&self, role: Role) -> String {
+        let reason = &self.reason;
+        match role {
+            _ if self.is_empty() => reason.clone(),
+            Role::Node => format!("{reason} gives no role \"node\": add {{\"role\":\"node\"}} to what it grants"),
+            Role::Operator => format!("{reason} gives no operator scopes: add {{\"scopes\":[…]}} to what it grants"),
+        }
+    }
 }
 
 /// One value of the capability in the policy file.

@@ -1,7 +1,7 @@
 //! Nodes: OpenClaw's own published node host and command line, and nodes that mean harm.
 
-use crate::harness::{Device, Gateway, OpenClaw, RawClient, connect_params, eventually, gateway, seconds};
-use crate::pairing::{admitted, bad, node, token};
+use crate::harness::{Device, Gateway, OpenClaw, RawClient, connect_params, eventually, gateway, seconds, tailnet};
+use crate::pairing::{admitted, bad, knock, node, token};
 use serde_json::{Value, json};
 
 /// The JSON that a command prints.
@@ -433,4 +433,33 @@ async fn the_command_line_approves_renames_calls_and_removes_a_node() {
     assert!(refused.code == Some(1) && refused.all().contains("not allowed"), "{}", refused.all());
     gateway.cli(&["nodes", "remove", "--node", "Desk"]).await.success();
     assert_eq!(gateway.cli(&["nodes", "list"]).await.success().stdout.trim(), "no nodes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openclaws_own_node_comes_over_the_tailnet_without_a_secret() {
+    let tailnet = tailnet().await;
+    let here = tailnet.start_gateway(tailnet.gateway().await).await;
+    // The policy lets alice be an operator and no node, and says so.
+    let params = node(json!({}), "node-host", "linux", "Linux");
+    let (_, reply) = knock(here.socket_from(&tailnet.alice).await, &Device::new(), params).await;
+    let refusal = reply.expect_err("alice's grant names no node");
+    assert!(refusal["message"].as_str().is_some_and(|text| text.contains(r#"add {"role":"node"}"#)), "{refusal}");
+
+    here.reached_by(&tailnet.camera).await;
+    let forwarder = tailnet.camera.forward(&here.host, here.gateway.port).await;
+    let port = forwarder.port().to_string();
+    let machine = OpenClaw::bare();
+    let run = ["node", "run", "--host", "127.0.0.1", "--port", port.as_str(), "--display-name", "Far"];
+    let host = machine.start(&run, None);
+    let request = eventually("the node waits for an approval", seconds(60), || async {
+        let pending = here.gateway.cli(&["nodes", "pending", "--json"]).await.success().json();
+        pending[0]["requestId"].as_str().map(str::to_owned).ok_or_else(|| host.log())
+    })
+    .await;
+    here.gateway.cli(&["nodes", "approve", &request]).await.success();
+    let call = ["nodes", "invoke", "--node", "Far", "--command", "system.which", "--params", r#"{"bins":["sh"]}"#];
+    let answer = here.gateway.cli(&call).await.success().json();
+    assert!(answer["bins"]["sh"].as_str().is_some_and(|path| path.ends_with("/sh")), "{answer}");
+    let node = here.gateway.cli(&["nodes", "describe", "--node", "Far", "--json"]).await.success().json();
+    assert!(node["remoteIp"].as_str().is_some_and(|address| address.starts_with("100.")), "{node}");
 }
