@@ -25,6 +25,7 @@ use crate::net::deadline::{WriteDeadline, is_stalled};
 use crate::net::guard::Guard;
 use crate::net::{AddressSlot, Peer};
 use crate::nodes::{Arrival, Attachment};
+use crate::pairing::SetupDelivery;
 use crate::protocol::frame::{Inbound, Request, response};
 use crate::protocol::{ErrorShape, MAX_PAYLOAD};
 use crate::rpc::{Answer, Context, Dispatch, Subscriptions};
@@ -90,6 +91,7 @@ struct Connection {
     pending: Vec<Message>,
     /// See [`super::fanout::Fanout::join`].
     closings_before: u64,
+    setup: Option<SetupDelivery>,
     /// Held for its end.
     _attendance: Option<Attendance>,
     _seat: Option<Seat>,
@@ -132,6 +134,7 @@ impl Connection {
             arrival: welcomed.arrival,
             pending: welcomed.pending,
             closings_before: welcomed.closings_before,
+            setup: welcomed.setup,
             id,
             peer,
             outbox,
@@ -173,6 +176,13 @@ impl Connection {
         let stopped = self.gateway.shutdown.stopped();
         tokio::pin!(stopped);
         let outbox = Arc::clone(&self.outbox);
+        if let Some(setup) = self.setup.take() {
+            // Whoever waits for the device is told of it once it has its tokens.
+            if let ControlFlow::Break(end) = self.write(socket).await {
+                return end;
+            }
+            setup.confirm().await;
+        }
         for message in std::mem::take(&mut self.pending) {
             if let ControlFlow::Break(end) = self.read(Some(Ok(message))) {
                 return end;

@@ -19,7 +19,7 @@ use crate::net::Peer;
 use crate::net::deadline::WriteDeadline;
 use crate::net::guard::Guard;
 use crate::nodes::Arrival;
-use crate::pairing::Handed;
+use crate::pairing::{Handed, SetupDelivery};
 use crate::protocol::access::{Scope, permits};
 use crate::protocol::devices::HandedToken;
 use crate::protocol::frame::{Inbound, Request, response};
@@ -47,6 +47,8 @@ pub(super) struct Welcomed {
     pub pending: Vec<Message>,
     /// As the fan-out counted them before the caller was judged.
     pub closings_before: u64,
+    /// To be confirmed once the hello has gone out.
+    pub setup: Option<SetupDelivery>,
 }
 
 /// How a handshake ended that led nowhere. The response, if one was due, was sent.
@@ -136,9 +138,10 @@ async fn talk(
         Err(error) => return Err(refuse(socket, &request.id, &error, None).await),
     };
     let hello = response(&request.id, Ok(&hello));
+    let setup = admission.paired.and_then(|paired| paired.delivery);
     let caller = Arc::new(admission.caller);
     let arrival = node::arrival(&caller, &params, connection_id);
-    Ok(Welcomed { caller, client: params.client, caps: params.caps, arrival, hello, pending, closings_before })
+    Ok(Welcomed { caller, client: params.client, caps: params.caps, arrival, hello, pending, closings_before, setup })
 }
 
 /// Frames that a client may send before it is let in, behind its `connect`.

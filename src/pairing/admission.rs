@@ -217,15 +217,14 @@ impl Pairing {
         let is_setup = matches!(request.proof, Proof::SetupCode(_));
         let (mine, others): (Vec<Handed>, Vec<Handed>) = handed.by_ref().partition(|token| token.role == request.role);
         let others = if is_setup { others } else { Vec::new() };
-        mine.into_iter().next().map(|token| Paired { token, others })
+        mine.into_iter().next().map(|token| Paired { token, others, delivery: None })
     }
 
     /// A setup code is used up by the first connection that it let in.
-    async fn redeemed(&self, request: &Request<'_>, paired: Paired, now: u64) -> Result<Paired, Denied> {
+    async fn redeemed(&self, request: &Request<'_>, mut paired: Paired, now: u64) -> Result<Paired, Denied> {
         if let Proof::SetupCode(code) = &request.proof {
-            self.complete(code, request.device_id, request.client.display_name.as_deref(), now)
-                .await
-                .map_err(Denied::Store)?;
+            let name = request.client.display_name.as_deref();
+            paired.delivery = self.complete(code, request.device_id, name, now).await.map_err(Denied::Store)?;
         }
         Ok(paired)
     }

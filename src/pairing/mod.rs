@@ -25,7 +25,7 @@ pub use decisions::By;
 pub use qr::qr_data_url;
 pub use request::{Denied, Handed, Page, Paired, Proof, Reason, Request, Required, TokenVerdict};
 pub use settings::Settings;
-pub use setup::{SetupOrder, SetupTicket};
+pub use setup::{SetupDelivery, SetupOrder, SetupOutcome, SetupTicket};
 
 use crate::bus::{Bus, Closing};
 use crate::clock::now_ms;

@@ -1,5 +1,6 @@
 //! What a device asks for at the handshake, and what it can be told.
 
+use super::setup::SetupDelivery;
 use crate::net::Peer;
 use crate::protocol::handshake::ClientInfo;
 use crate::protocol::{Role, Scope};
@@ -51,6 +52,8 @@ pub struct Paired {
     pub token: Handed,
     /// Of the others that a setup code gave.
     pub others: Vec<Handed>,
+    /// Of the setup code that let it in.
+    pub delivery: Option<SetupDelivery>,
 }
 
 #[derive(Debug)]

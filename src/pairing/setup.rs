@@ -40,6 +40,47 @@ pub struct SetupTicket {
     pub expires_at: u64,
 }
 
+/// What became of a code that was used.
+#[derive(Debug, PartialEq, Eq)]
+pub enum SetupOutcome {
+    /// The device was answered.
+    Completed(SetupCompletion),
+    /// The code is used up, and whether the device has its tokens is not known.
+    DeliveryUncertain(SetupCompletion),
+}
+
+/// A code is used up, and the answer that gives the device its tokens is on its way. Dropped before it had gone out, it
+/// tells operators that nobody knows whether it arrived.
+#[derive(Debug)]
+pub struct SetupDelivery {
+    pairing: Pairing,
+    completion: Option<SetupCompletion>,
+}
+
+impl SetupDelivery {
+    /// The answer has gone out.
+    pub async fn confirm(mut self) {
+        let Some(completion) = &self.completion else { return };
+        if let Err(error) = self.pairing.0.database.deliver_setup_code(&completion.setup_id, now_ms()).await {
+            // What cannot be noted is not told either: this then ends as uncertain.
+            tracing::error!(%error, "the end of a setup could not be stored");
+            return;
+        }
+        if let Some(completion) = self.completion.take() {
+            self.pairing.publish(&[Event::DevicePairSetupCompleted(Box::new(completion))]);
+        }
+    }
+}
+
+impl Drop for SetupDelivery {
+    fn drop(&mut self) {
+        if let Some(completion) = self.completion.take() {
+            tracing::warn!(setup.id = %completion.setup_id, "a device may not have got the tokens of its setup code");
+            self.pairing.publish(&[Event::DevicePairSetupDeliveryUncertain(Box::new(completion))]);
+        }
+    }
+}
+
 impl Pairing {
     /// Makes a code.
     ///
@@ -61,6 +102,7 @@ impl Pairing {
             device_id: None,
             device_name: None,
             completed_at: None,
+            delivered_at: None,
         };
         if !self.0.database.add_setup_code(&record, now.saturating_sub(KEPT_MS), MOST_OPEN).await? {
             return Err(Error::TooManySetupCodes);
@@ -79,9 +121,12 @@ impl Pairing {
     ///
     /// # Errors
     /// The records could not be read.
-    pub async fn setup_completion(&self, setup_id: &str) -> Result<Option<SetupCompletion>, Error> {
+    pub async fn setup_outcome(&self, setup_id: &str) -> Result<Option<SetupOutcome>, Error> {
         let Some(record) = self.0.database.setup_code(setup_id).await? else { return Ok(None) };
-        Ok(completion(&record))
+        Ok(completion(&record).map(|completion| match record.delivered_at {
+            Some(_) => SetupOutcome::Completed(completion),
+            None => SetupOutcome::DeliveryUncertain(completion),
+        }))
     }
 
     /// Hands out what stands behind a join code, once.
@@ -123,25 +168,26 @@ impl Pairing {
         })
     }
 
+    /// Uses the code up. `None`: another connection of the device was quicker.
     pub(super) async fn complete(
         &self,
         code: &SetupRecord,
         device_id: &str,
         device_name: Option<&str>,
         now: u64,
-    ) -> Result<(), store::Error> {
-        if self.0.database.complete_setup_code(&code.setup_id, device_id, device_name, now).await? {
-            let done = SetupCompletion {
-                setup_id: code.setup_id.clone(),
-                device_id: device_id.to_owned(),
-                device_name: device_name.map(str::to_owned),
-                access: code.access,
-                ts: now,
-            };
-            tracing::info!(setup.id = %code.setup_id, device.id = device_id, "a setup code was used");
-            self.publish(&[Event::DevicePairSetupCompleted(Box::new(done))]);
+    ) -> Result<Option<SetupDelivery>, store::Error> {
+        if !self.0.database.complete_setup_code(&code.setup_id, device_id, device_name, now).await? {
+            return Ok(None);
         }
-        Ok(())
+        tracing::info!(setup.id = %code.setup_id, device.id = device_id, "a setup code was used");
+        let completion = SetupCompletion {
+            setup_id: code.setup_id.clone(),
+            device_id: device_id.to_owned(),
+            device_name: device_name.map(str::to_owned),
+            access: code.access,
+            ts: now,
+        };
+        Ok(Some(SetupDelivery { pairing: self.clone(), completion: Some(completion) }))
     }
 
     fn payload(&self, record: &SetupRecord) -> SetupPayload {

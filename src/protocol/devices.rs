@@ -363,14 +363,18 @@ pub struct SetupStatusParams {
     pub setup_id: String,
 }
 
-#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[derive(Debug, Default, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct SetupStatusReply {
     /// There once a device has used the code.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion: Option<SetupCompletion>,
+    /// In its place where the device used the code and may not have got its tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery_uncertain: Option<SetupCompletion>,
 }
 
-/// Also the payload of `device.pair.setup.completed`.
+/// Also the payload of `device.pair.setup.completed` and `device.pair.setup.deliveryUncertain`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SetupCompletion {

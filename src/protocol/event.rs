@@ -27,6 +27,7 @@ pub enum Event {
     DevicePairResolved(Box<devices::Resolved>),
     DevicePairChanged,
     DevicePairSetupCompleted(Box<devices::SetupCompletion>),
+    DevicePairSetupDeliveryUncertain(Box<devices::SetupCompletion>),
     Presence(Vec<PresenceEntry>, StateVersion),
     Health(Box<HealthReply>, StateVersion),
     Shutdown {
@@ -78,6 +79,7 @@ impl Event {
         "device.pair.resolved",
         "device.pair.changed",
         "device.pair.setup.completed",
+        "device.pair.setup.deliveryUncertain",
         "presence",
         "health",
         "shutdown",
@@ -109,6 +111,7 @@ impl Event {
             Self::DevicePairResolved(_) => "device.pair.resolved",
             Self::DevicePairChanged => "device.pair.changed",
             Self::DevicePairSetupCompleted(_) => "device.pair.setup.completed",
+            Self::DevicePairSetupDeliveryUncertain(_) => "device.pair.setup.deliveryUncertain",
             Self::Presence(..) => "presence",
             Self::Health(..) => "health",
             Self::Shutdown { .. } => "shutdown",
@@ -141,6 +144,7 @@ impl Event {
             | Self::DevicePairResolved(_)
             | Self::DevicePairChanged
             | Self::DevicePairSetupCompleted(_)
+            | Self::DevicePairSetupDeliveryUncertain(_)
             | Self::NodePairRequested(_)
             | Self::NodePairResolved(_) => Some(Scope::Pairing),
             Self::Tick { .. } | Self::Health(..) | Self::Shutdown { .. } | Self::Heartbeat(_) => None,
@@ -182,6 +186,7 @@ impl Event {
             | Self::DevicePairResolved(_)
             | Self::DevicePairChanged
             | Self::DevicePairSetupCompleted(_)
+            | Self::DevicePairSetupDeliveryUncertain(_)
             | Self::NodePairRequested(_)
             | Self::NodePairResolved(_)
             | Self::NodeHostStats(_)
@@ -212,7 +217,9 @@ impl Event {
             Self::DevicePairRequested(pending) => (to_json(pending)?, None),
             Self::DevicePairResolved(resolved) => (to_json(resolved)?, None),
             Self::DevicePairChanged | Self::ChatMetadataChanged => ("{}".to_owned(), None),
-            Self::DevicePairSetupCompleted(completion) => (to_json(completion)?, None),
+            Self::DevicePairSetupCompleted(completion) | Self::DevicePairSetupDeliveryUncertain(completion) => {
+                (to_json(completion)?, None)
+            }
             Self::Tick { ts } => (to_json(&serde_json::json!({ "ts": ts }))?, None),
             Self::Presence(presence, version) => {
                 (to_json(&serde_json::json!({ "presence": presence }))?, Some(version))

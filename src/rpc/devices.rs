@@ -8,7 +8,7 @@ use crate::auth::{self, AuthMethod, Caller, Mode};
 use crate::bus::Closing;
 use crate::live::Live;
 use crate::net;
-use crate::pairing::{self, By, Pairing, Reach, SetupOrder, choose_address};
+use crate::pairing::{self, By, Pairing, Reach, SetupOrder, SetupOutcome, choose_address};
 use crate::protocol::devices::{
     ApproveReply, BootstrapProfile, ListReply, PairApprove, PairList, PairReject, PairRemove, PairRename, RejectReply,
     RemoveParams, RemoveReply, RenameParams, RenameReply, RequestParams, RevokeParams, RevokeReply, RotateParams,
@@ -151,7 +151,15 @@ async fn setup_code(setup: Setup, _: Context, params: SetupCodeParams) -> Result
 
 async fn setup_status(setup: Setup, _: Context, params: SetupStatusParams) -> Result<SetupStatusReply, ErrorShape> {
     let setup_id = present("device.pair.setupStatus", "setupId", &params.setup_id)?;
-    Ok(SetupStatusReply { completion: setup.pairing.setup_completion(setup_id).await? })
+    Ok(match setup.pairing.setup_outcome(setup_id).await? {
+        None => SetupStatusReply::default(),
+        Some(SetupOutcome::Completed(completion)) => {
+            SetupStatusReply { completion: Some(completion), ..SetupStatusReply::default() }
+        }
+        Some(SetupOutcome::DeliveryUncertain(completion)) => {
+            SetupStatusReply { delivery_uncertain: Some(completion), ..SetupStatusReply::default() }
+        }
+    })
 }
 
 impl Doors {

@@ -19,7 +19,10 @@ pub struct SetupRecord {
     pub gateway_url: String,
     pub device_id: Option<String>,
     pub device_name: Option<String>,
+    /// When it was used up.
     pub completed_at: Option<u64>,
+    /// When the answer that gives the device its tokens had gone out.
+    pub delivered_at: Option<u64>,
 }
 
 /// What came of presenting a code.
@@ -35,7 +38,7 @@ pub enum Presented {
 macro_rules! columns {
     () => {
         "setup_id, token_hash, profile, issued_at, expires_at, join_hash, gateway_url, device_id, \
-     device_name, completed_at"
+     device_name, completed_at, delivered_at"
     };
 }
 
@@ -63,7 +66,7 @@ impl Database {
         sqlx::query(concat!(
             "INSERT INTO setup_codes (",
             columns!(),
-            ") VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL, NULL)"
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL, NULL, NULL)"
         ))
         .bind(&code.setup_id)
         .bind(&code.token_hash)
@@ -144,6 +147,19 @@ impl Database {
         Ok(done.rows_affected() == 1)
     }
 
+    /// The device of a code that is used up has been answered.
+    ///
+    /// # Errors
+    /// Nothing was stored.
+    pub async fn deliver_setup_code(&self, setup_id: &str, now: u64) -> Result<(), Error> {
+        sqlx::query("UPDATE setup_codes SET delivered_at = $2 WHERE setup_id = $1 AND completed_at IS NOT NULL")
+            .bind(setup_id)
+            .bind(to_sql(now))
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
     /// Ends the open codes that a device has presented: it was turned away.
     ///
     /// # Errors
@@ -191,5 +207,6 @@ fn setup_row(row: &SqliteRow) -> Result<SetupRecord, Error> {
         device_id: row.try_get("device_id")?,
         device_name: row.try_get("device_name")?,
         completed_at: row.try_get::<Option<i64>, _>("completed_at")?.map(from_sql),
+        delivered_at: row.try_get::<Option<i64>, _>("delivered_at")?.map(from_sql),
     })
 }

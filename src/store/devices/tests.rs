@@ -119,6 +119,7 @@ async fn a_setup_code_is_for_one_device_and_for_one_time() {
         device_id: None,
         device_name: None,
         completed_at: None,
+        delivered_at: None,
     };
     assert!(database.add_setup_code(&code, 0, 1).await.unwrap());
     let another = SetupRecord { setup_id: "s2".into(), token_hash: "t2".into(), join_hash: None, ..code.clone() };
@@ -135,4 +136,7 @@ async fn a_setup_code_is_for_one_device_and_for_one_time() {
     assert!(!accepted(database.bind_setup_code("t", "d", 13).await.unwrap()), "it is used up");
     let kept = database.setup_code("s").await.unwrap().unwrap();
     assert_eq!((kept.completed_at, kept.device_name.as_deref()), (Some(12), Some("Phone")));
+    assert_eq!(kept.delivered_at, None);
+    database.deliver_setup_code("s", 14).await.unwrap();
+    assert_eq!(database.setup_code("s").await.unwrap().unwrap().delivered_at, Some(14));
 }
