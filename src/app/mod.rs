@@ -204,7 +204,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         about: about(resolved),
         connections,
         unauthenticated: AddressLimit::new(resolved.auth.max_unauthenticated_per_address),
-        patience: resolved.patience,
+        patience: Live::new(resolved.patience),
         http: Surface::new(resolved.http.clone(), agent.clone(), sessions, heartbeats),
     };
     Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names, configuration })

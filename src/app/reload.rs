@@ -48,6 +48,8 @@ impl Apply for Parts {
         }
         gateway.gatekeeper.apply(new.auth.clone());
         gateway.pairing.apply(new.pairing.clone());
+        gateway.nodes.apply(new.nodes.clone());
+        gateway.patience.set(new.patience);
         gateway.http.apply(new.http.clone());
         if let Some(models) = models {
             self.agent.adopt(models);

@@ -105,9 +105,9 @@ const GATEWAY: &[Field] = &[
     key("handshakeTimeoutMs", Kind::Integer { least: 100, most: 600_000 }, "15000")
         .live("How long a client may take from connecting to a finished handshake."),
     key("writeTimeoutMs", Kind::Integer { least: 100, most: 600_000 }, "30000")
-        .restart("How long a client may take nothing of what is sent to it before its connection is ended."),
+        .live("How long a client may take nothing of what is sent to it before its connection is ended."),
     key("pingIntervalMs", Kind::Integer { least: 100, most: 600_000 }, "25000")
-        .restart("How often a WebSocket is pinged; a client that gives no sign of life for as long is gone."),
+        .live("How often a WebSocket is pinged; a client that gives no sign of life for as long is gone."),
     key("reload", Kind::Table(RELOAD), "{ mode: \"hybrid\" }").live("What becomes of a change of this file."),
     key("auth", Kind::Table(AUTH), "{ mode: \"token\" }").live("What callers have to show."),
     key("trustedProxies", Kind::TextList, "[\"192.0.2.1\", \"10.0.0.0/8\"]")
@@ -169,10 +169,9 @@ const NODES: &[Field] = &[
 ];
 
 const NODES_COMMANDS: &[Field] = &[
-    key("allow", Kind::TextList, "[\"camera.snap\"]").restart(
-        "Commands beside the usual ones of a node's platform; sensitive ones run only if they are named here.",
-    ),
-    key("deny", Kind::TextList, "[\"system.run\"]").restart("Commands that no node is ever asked for."),
+    key("allow", Kind::TextList, "[\"camera.snap\"]")
+        .live("Commands beside the usual ones of a node's platform; sensitive ones run only if they are named here."),
+    key("deny", Kind::TextList, "[\"system.run\"]").live("Commands that no node is ever asked for."),
 ];
 
 const NODES_PAIRING: &[Field] = &[

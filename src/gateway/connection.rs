@@ -170,7 +170,7 @@ impl Connection {
 
     /// Reads and writes until the end; returns the close frame that is due, if the peer is still there.
     async fn exchange(&mut self, socket: &mut Socket) -> Option<CloseFrame> {
-        let ping_interval = self.gateway.patience.ping_interval;
+        let ping_interval = self.gateway.patience.get().ping_interval;
         let mut ping = tokio::time::interval_at(tokio::time::Instant::now() + ping_interval, ping_interval);
         let mut is_alive = true;
         let stopped = self.gateway.shutdown.stopped();

@@ -27,6 +27,7 @@ pub use server::serve;
 use crate::approvals::Approvers;
 use crate::auth::Gatekeeper;
 use crate::bus::Bus;
+use crate::live::Live;
 use crate::net::{AddressLimit, Patience};
 use crate::nodes::Nodes;
 use crate::pairing::Pairing;
@@ -51,7 +52,8 @@ pub struct Gateway {
     /// Live WebSocket connections.
     pub connections: Arc<AtomicUsize>,
     pub unauthenticated: AddressLimit,
-    pub patience: Patience,
+    /// With connections that begin from now on.
+    pub patience: Live<Patience>,
     pub http: Surface,
 }
 

@@ -70,7 +70,7 @@ fn warn_of_proxy(unattributable: &Unattributable) {
 async fn serve_stream(stream: Stream, peer: Peer, router: Router, gateway: Arc<Gateway>) {
     let (draining, stopped) = (gateway.shutdown.draining(), gateway.shutdown.stopped());
     let address = peer.address();
-    let stream = WriteDeadline::new(stream, gateway.patience.write_timeout);
+    let stream = WriteDeadline::new(stream, gateway.patience.get().write_timeout);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (router, gateway, peer) = (router.clone(), Arc::clone(&gateway), peer.clone());
         async move {

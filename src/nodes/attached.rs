@@ -61,7 +61,8 @@ pub(super) struct Attached {
 struct Live {
     /// When what it may use was approved; `None` before the first approval.
     approved_at: Option<u64>,
-    usable: Arc<Surface>,
+    /// What counts of what was approved.
+    approved: Arc<Surface>,
     host_stats: Option<SeenHostStats>,
 }
 
@@ -74,8 +75,8 @@ impl Attached {
         self.live().approved_at.is_some()
     }
 
-    pub(super) fn usable(&self) -> Arc<Surface> {
-        Arc::clone(&self.live().usable)
+    fn approved(&self) -> Arc<Surface> {
+        Arc::clone(&self.live().approved)
     }
 
     pub(super) fn host_stats(&self) -> Option<SeenHostStats> {
@@ -145,7 +146,7 @@ impl Nodes {
     pub async fn attach(&self, arrival: Arrival, wire: Arc<dyn Wire>) -> Result<Attachment, Error> {
         let said = Surface::read(&arrival.caps, &arrival.commands, &arrival.permissions);
         let kind = Kind::of(&arrival.client, &said);
-        let declared = self.0.policy.admit(kind, said.clone());
+        let declared = self.0.policy.get().admit(kind, said.clone());
         let withheld: Vec<&str> = said.commands.difference(&declared.commands).map(String::as_str).collect();
         if !withheld.is_empty() {
             tracing::warn!(node.id = %arrival.node_id, commands = withheld.join(","), "commands of a node are withheld");
@@ -190,12 +191,17 @@ impl Nodes {
 
     /// What the node may use follows from the newest approval; an older one that comes late changes nothing.
     pub(super) fn settle(&self, node: &Attached, approved: &Surface, approved_at: u64) {
-        let usable = self.0.policy.runnable(node.kind, node.declared.within(approved));
+        let approved = node.declared.within(approved);
         let mut live = node.live();
         if live.approved_at.is_none_or(|before| before <= approved_at) {
             live.approved_at = Some(approved_at);
-            live.usable = Arc::new(usable);
+            live.approved = Arc::new(approved);
         }
+    }
+
+    /// What can be asked of a node, as the policy is now.
+    pub(super) fn usable(&self, node: &Attached) -> Surface {
+        self.0.policy.get().runnable(node.kind, Surface::clone(&node.approved()))
     }
 
     /// Tells an event to every connected node, outside the count.

@@ -2,7 +2,6 @@
 
 use super::approval::{approved, pending_node};
 use super::attached::Attached;
-use super::surface::Surface;
 use super::{Error, Nodes, Reach};
 use crate::protocol::nodes::{ApprovalState, NodeRow, PendingNode, SeenHostStats};
 use crate::store::{Device, NodeRecord};
@@ -46,7 +45,7 @@ impl Nodes {
         let (client, approved_at) = (node.map(|node| &node.client), record.approved.as_ref().map(|it| it.approved_at));
         let declaration = approval.as_ref().map(|(declaration, _)| declaration);
         let usable = match node {
-            Some(node) => Surface::clone(&node.usable()),
+            Some(node) => self.usable(node),
             None => declaration.map(|declaration| declaration.surface.clone()).unwrap_or_default(),
         };
         let own_name = client.and_then(|client| client.display_name.clone());

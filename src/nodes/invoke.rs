@@ -65,9 +65,9 @@ impl Nodes {
         };
         let deadline = Instant::now() + timeout.unwrap_or(MAX_TIMEOUT);
         let node = self.find_to_ask(node_id).await?;
-        let usable = node.usable();
+        let usable = self.usable(&node);
         let platform = &node.client.platform;
-        if let Some(refusal) = self.0.policy.refusal(node.kind, platform, &usable, &node.declared, &command) {
+        if let Some(refusal) = self.0.policy.get().refusal(node.kind, platform, &usable, &node.declared, &command) {
             let policy::NotAllowed { reason, message } = refusal;
             return Err(Error::NotAllowed { reason, message, command });
         }

@@ -29,6 +29,7 @@ pub use policy::Settings;
 
 use crate::approvals::Approvals;
 use crate::bus::Bus;
+use crate::live::Live;
 use crate::shutdown::Shutdown;
 use crate::store::Database;
 use attached::Registry;
@@ -41,7 +42,7 @@ pub struct Nodes(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    policy: Policy,
+    policy: Live<Policy>,
     database: Database,
     bus: Bus,
     shutdown: Shutdown,
@@ -53,8 +54,14 @@ struct Inner {
 impl Nodes {
     #[must_use]
     pub fn new(settings: Settings, database: Database, approvals: Approvals, bus: Bus, shutdown: Shutdown) -> Self {
-        let policy = Policy::new(settings);
+        let policy = Live::new(Policy::new(settings));
         let (registry, calls) = (Registry::default(), Calls::default());
         Self(Arc::new(Inner { policy, database, bus, shutdown, approvals, registry, calls }))
+    }
+
+    /// From the next call on these hold. What a node was refused to declare when it came stays refused until it comes
+    /// again.
+    pub fn apply(&self, settings: Settings) {
+        self.0.policy.set(Policy::new(settings));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::harness::{Device, Gateway, OpenClaw, RawClient, connect_params, eventually, gateway, seconds, tailnet};
 use crate::pairing::{admitted, bad, knock, node, token};
+use crate::reload::patch;
 use serde_json::{Value, json};
 
 /// The JSON that a command prints.
@@ -227,6 +228,21 @@ async fn what_was_not_approved_is_not_run() {
     let mut writer = operator_with(&gateway, &["operator.write"]).await;
     let error = writer.request("node.invoke", call(&device, "fs.listDir", json!({}))).await.expect_err("for admins");
     assert_eq!(error["code"], "FORBIDDEN", "{error}");
+}
+
+#[tokio::test]
+async fn what_nodes_may_do_at_all_changes_between_two_calls() {
+    let gateway = gateway().start().await;
+    let mut owner = gateway.operator().await;
+    let device = Device::new();
+    let _node = approved(&gateway, &mut owner, &device, &["system.which", "camera.snap"]).await;
+    assert_eq!(described(&mut owner, &device).await["commands"], json!(["system.which"]), "the camera needs more");
+    patch(&mut owner, json!({"gateway": {"nodes": {"commands": {"allow": ["camera.snap"]}}}})).await;
+    assert_eq!(described(&mut owner, &device).await["commands"], json!(["camera.snap", "system.which"]));
+    patch(&mut owner, json!({"gateway": {"nodes": {"commands": {"deny": ["system.which"]}}}})).await;
+    assert_eq!(described(&mut owner, &device).await["commands"], json!(["camera.snap"]));
+    let error = owner.request("node.invoke", call(&device, "system.which", json!({}))).await.expect_err("it is denied");
+    assert!(error["message"].as_str().unwrap().contains("blocked by gateway.nodes.commands.deny"), "{error}");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::harness::{Device, Gateway, RawClient, StandinModel, connect_params, g
 use crate::pairing::{admitted, operator};
 use serde_json::{Value, json};
 
-async fn patch(client: &mut RawClient, patch: Value) -> Value {
+pub async fn patch(client: &mut RawClient, patch: Value) -> Value {
     let base_hash = client.request("config.get", json!({})).await.expect("the configuration")["hash"].clone();
     // Lists are replaced as a whole.
     let lists = ["models.providers.standin.models"];
