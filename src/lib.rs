@@ -30,5 +30,10 @@ pub mod store;
 pub mod tailnet;
 pub mod ui;
 
+/// Inputs for the tests called `fuzz_*` beside each parser of what peers send.
+#[cfg(test)]
+#[path = "../tests/fuzz/inputs.rs"]
+mod fuzz;
+
 /// As the protocol and `--version` show it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -148,4 +148,25 @@ mod tests {
         // Within the skew, but not what was signed.
         assert_eq!(code(|proof| proof.signed_at += 1), "DEVICE_AUTH_SIGNATURE_INVALID");
     }
+
+    /// Only what was signed is believed: any other key, signature or id is refused.
+    #[test]
+    fn fuzz_proofs() {
+        let seeds =
+            ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n", "00", ""];
+        crate::fuzz::fuzz_text(&seeds, |text| {
+            let is_same = |kept: &str| text == kept;
+            for field in 0..3 {
+                let verified = signed("v3", |proof| {
+                    let place = [&mut proof.public_key, &mut proof.signature, &mut proof.nonce];
+                    if let Some(place) = place.into_iter().nth(field)
+                        && !is_same(place)
+                    {
+                        *place = text.to_owned();
+                    }
+                });
+                assert!(verified.is_err(), "field {field}: {text:?}");
+            }
+        });
+    }
 }

@@ -196,4 +196,20 @@ mod tests {
         assert!(!is_extension("chrome-extension://abcdefghijklmnopabcdefghijklmnoz"));
         assert!(!is_extension("https://abcdefghijklmnopabcdefghijklmnop"));
     }
+
+    /// A page of a stranger's name is never ours, however it is written.
+    #[test]
+    fn fuzz_origins() {
+        let seeds =
+            ["https://evil.example", "http://evil.example:80/", "https://user@evil.example", "null", "evil.example"];
+        crate::fuzz::fuzz_text(&seeds, |origin| {
+            let name = host_name(authority_of(origin).unwrap_or_default()).to_ascii_lowercase();
+            let is_known = is_loopback_name(&name) || name.parse::<IpAddr>().is_ok();
+            let is_safe_suffix = [".ts.net", ".local"].iter().any(|suffix| name.ends_with(suffix));
+            if !is_known && !is_safe_suffix {
+                assert!(!check(origin, &name, "203.0.113.9:9"), "{origin:?}");
+            }
+            let _ = is_own_host(Some(origin), &[origin.to_owned()], &[]);
+        });
+    }
 }

@@ -199,4 +199,23 @@ mod tests {
         let vouched = Vouched::read(&settings, &peer, &headers);
         assert_eq!(vouched.user(), Err(Reason::ProxyAttribution));
     }
+
+    /// Whatever stands there, nothing is added.
+    #[test]
+    fn fuzz_declared_scopes_and_users() {
+        let seeds: [&[u8]; 3] = [b"operator.read, operator.write", b" operator.admin ", b"alice@example.com"];
+        crate::fuzz::fuzz(&seeds, |bytes| {
+            let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+            let mut headers = HeaderMap::new();
+            headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
+            headers.insert("x-openclaw-scopes", value.clone());
+            headers.insert("x-forwarded-user", value);
+            let peer =
+                Peer::Proxied { client: "203.0.113.9:0".parse().unwrap(), proxy: "198.51.100.7:9".parse().unwrap() };
+            let vouched = Vouched::read(&settings(|_| ()), &peer, &headers);
+            assert!(vouched.capped(vec![Scope::Read]).iter().all(|scope| *scope == Scope::Read));
+            assert!(vouched.capped(Vec::new()).is_empty());
+            assert!(vouched.user().is_err() || bytes.trim_ascii() == b"alice@example.com");
+        });
+    }
 }

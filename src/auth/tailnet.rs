@@ -182,4 +182,16 @@ mod tests {
             assert!(rights(&with_grant(alice(), value), &settings(Require::Login)).is_empty());
         }
     }
+
+    /// What a grant holds is the tailnet's own word, and still only what is understood of it counts.
+    #[test]
+    fn fuzz_grants() {
+        let seeds =
+            [r#"{"role":"operator","scopes":["operator.read"]}"#, r#"{"role":"node","scopes":["operator.admin"]}"#];
+        crate::fuzz::fuzz_json(&seeds, |grant| {
+            let given = rights(&with_grant(alice(), grant.clone()), &settings(Require::Grant));
+            let words = grant.to_string();
+            assert!(given.operator.iter().all(|scope| words.contains(scope.as_str())), "{grant}");
+        });
+    }
 }

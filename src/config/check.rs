@@ -264,4 +264,21 @@ mod tests {
         assert_eq!(closest("allowtailscale", ["allowTailscale"].into_iter()), Some("allowTailscale"));
         assert_eq!(closest("zzz", ["port"].into_iter()), None);
     }
+
+    /// What is kept of a value is right: checked again, nothing is found.
+    #[test]
+    fn fuzz_values() {
+        let seeds = [
+            r#"{"gateway":{"port":18789,"auth":{"mode":"token","token":"${X}"},"trustedProxies":["10.0.0.0/8"],
+                "http":{"endpoints":{"responses":{"enabled":true}}}},"logging":{"level":"info"}}"#,
+            r#"{"models":{"providers":{"a":{"baseUrl":"http://x","models":[{"id":"m"}]}}},"agents":{"defaults":{
+                "model":{"primary":"a/m"}}},"hooks":{"enabled":true,"token":{"source":"env","id":"X"}}}"#,
+        ];
+        crate::fuzz::fuzz_json(&seeds, |value| {
+            let kept = root(value.clone(), &mut Vec::new());
+            let mut issues = Vec::new();
+            root(kept, &mut issues);
+            assert!(issues.is_empty(), "{issues:?}");
+        });
+    }
 }

@@ -455,4 +455,18 @@ mod tests {
         assert!(!has_comments(r#"{ a: "http://x", b: 'it\'s //' }"#));
         assert!(has_comments("{ a: 1, /* b */ }"));
     }
+
+    #[test]
+    fn fuzz_texts() {
+        let seeds = [
+            "{gateway: {port: 1, /* x */ auth: {token: 'a\\u0041'}}}",
+            "// c\n{a: [1, +2, .5, 0xF, Infinity]}",
+            "[[[[",
+        ];
+        crate::fuzz::fuzz_text(&seeds, |text| {
+            let _ = has_comments(text);
+            let read = parse(text);
+            assert!(read.is_err() || depth(text) > 0 || !text.contains('{'), "{text:?}");
+        });
+    }
 }

@@ -308,4 +308,27 @@ mod tests {
         let error = expanded(&files(&entries)).unwrap_err();
         assert!(error.to_string().contains("include within an include"), "{error}");
     }
+
+    /// Whatever an include names, nothing outside of the folder is read.
+    #[test]
+    fn fuzz_includes() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret.json5"), "{secret: 'outside'}").unwrap();
+        let up = format!("../{}/secret.json5", outside.path().file_name().unwrap().to_string_lossy());
+        let absolute = outside.path().join("secret.json5").to_string_lossy().into_owned();
+        let folder = files(&[
+            ("a.json5", "{x: 1}"),
+            ("b.json5", "{$include: './a.json5', y: 2}"),
+            ("loop.json5", "{$include: 'loop.json5'}"),
+        ]);
+        let seeds = [
+            serde_json::json!({"gateway": {"$include": "./a.json5"}, "k": {"$include": ["b.json5", up]}}).to_string(),
+            serde_json::json!({"$include": ["loop.json5", absolute]}).to_string(),
+        ];
+        crate::fuzz::fuzz_json(&[&seeds[0], &seeds[1]], |value| {
+            if let Ok(expanded) = expand(&folder.path().join("main.json5"), value.clone()) {
+                assert!(!expanded.value.to_string().contains("outside"), "{value}");
+            }
+        });
+    }
 }

@@ -271,4 +271,21 @@ mod tests {
         assert_eq!(changed_paths(&old, &new), ["a.b", "a.c", "d", "e.f"]);
         assert!(changed_paths(&old, &old).is_empty());
     }
+
+    /// Nothing changes by nothing, and a change that was made changes nothing more.
+    #[test]
+    fn fuzz_patches() {
+        let seeds = [
+            r#"{"a":{"b":1,"c":null},"list":[{"id":"x","v":1},{"id":"y"}],"plain":[1,2]}"#,
+            r#"{"list":[{"id":"y","v":null}],"a":null,"plain":[]}"#,
+        ];
+        let base: Value = serde_json::from_str(seeds[0]).unwrap();
+        crate::fuzz::fuzz_json(&seeds, |change| {
+            assert_eq!(changed_paths(change, change), Vec::<String>::new());
+            if let Ok(merged) = patch(&base, change, &ReplacePaths::new(&["list".to_owned(), "plain".to_owned()])) {
+                let _ = changed_paths(&base, &merged);
+            }
+            let _ = patch(change, &base, &ReplacePaths::new(&[]));
+        });
+    }
 }

@@ -174,4 +174,24 @@ mod tests {
         let same = attribute(peer, &headers(&[("X-Forwarded-For", "203.0.113.9")]), &proxies()).unwrap();
         assert!(matches!(same, Peer::Tailnet { address: now, .. } if now == address));
     }
+
+    /// Nobody becomes local by a header, and only a trusted socket speaks for others.
+    #[test]
+    fn fuzz_headers_of_proxies() {
+        let seeds =
+            ["203.0.113.9", "10.0.0.9, 203.0.113.9", "[2001:db8::1]:443", "::ffff:127.0.0.1", "unknown, 1.2.3.4:99"];
+        crate::fuzz::fuzz_text(&seeds, |text| {
+            let Ok(value) = HeaderValue::from_bytes(text.as_bytes()) else { return };
+            for name in ["x-forwarded-for", "x-real-ip", "forwarded"] {
+                let map = HeaderMap::from_iter([(HeaderName::from_static(name), value.clone())]);
+                for socket in ["127.0.0.1", "10.1.1.1", "203.0.113.77"] {
+                    let proxies = Proxies { accept_real_ip: true, ..proxies() };
+                    if let Ok(who) = attribute(peer(socket), &map, &proxies) {
+                        assert!(matches!(who, Peer::Proxied { .. }) && socket != "203.0.113.77", "{who:?}");
+                        assert!(!who.address().ip().to_canonical().is_loopback(), "{who:?}");
+                    }
+                }
+            }
+        });
+    }
 }

@@ -144,6 +144,7 @@ mod tests {
     use tokio::io::AsyncReadExt;
 
     use super::*;
+    use crate::fuzz::fuzz;
 
     /// A masked text frame's header, and a payload of that length.
     fn frame(length: usize) -> Vec<u8> {
@@ -207,5 +208,25 @@ mod tests {
         let mut all = Vec::new();
         guard.read_to_end(&mut all).await.unwrap();
         assert_eq!(all, bytes);
+    }
+
+    /// What passes is the same in any cut, and never announces a frame beyond the limit.
+    #[test]
+    fn fuzz_frame_headers() {
+        let seeds =
+            [frame(0), frame(5), frame(126), [frame(3), frame(130)].concat(), vec![0x81, 0xff, 0, 0, 0, 0, 0, 1]];
+        let seeds: Vec<&[u8]> = seeds.iter().map(Vec::as_slice).collect();
+        fuzz(&seeds, |bytes| {
+            let watch = || Guard::new(&b""[..], Bytes::new(), 1_000).watch.unwrap();
+            let mut whole = watch();
+            let passed = whole.pass(bytes).is_ok();
+            assert!(!passed || (whole.skip <= 1_000 && bytes.len() <= 1_000 * FRAMES_BEFORE_AUTH));
+            for size in [1, 3, 14] {
+                let mut cut = watch();
+                let all = bytes.chunks(size).all(|piece| cut.pass(piece).is_ok());
+                assert_eq!(all, passed, "in pieces of {size}");
+                assert!(!passed || (cut.skip, cut.filled) == (whole.skip, whole.filled));
+            }
+        });
     }
 }

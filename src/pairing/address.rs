@@ -198,4 +198,15 @@ mod tests {
         let public = chosen(None, BindMode::Custom("203.0.113.9".parse().unwrap()), None);
         assert_eq!(public, Err(AddressError::Insecure));
     }
+
+    #[test]
+    fn fuzz_addresses() {
+        let seeds = ["wss://gateway.example/x", "ws://192.168.1.5:18789", "https://[fd7a::1]:443", "http://h", "h:1"];
+        crate::fuzz::fuzz_text(&seeds, |text| {
+            if let Some(url) = normalise(text) {
+                assert_eq!(normalise(&url).as_ref(), Some(&url), "{text:?}");
+                assert!(may_be_plain(host_of("")) || !url.contains(char::is_whitespace), "{text:?}");
+            }
+        });
+    }
 }

@@ -14,6 +14,9 @@ pub struct Facts {
     /// The JSON Schema of its params, and of what it answers.
     params: fn(&mut SchemaGenerator) -> schemars::Schema,
     reply: fn(&mut SchemaGenerator) -> schemars::Schema,
+    /// As a request's are decoded.
+    #[cfg(test)]
+    decode: fn(&serde_json::value::RawValue) -> Result<(), crate::protocol::ErrorShape>,
 }
 
 impl Facts {
@@ -24,6 +27,8 @@ impl Facts {
             control_plane_write: M::CONTROL_PLANE_WRITE,
             params: SchemaGenerator::subschema_for::<M::Params>,
             reply: SchemaGenerator::subschema_for::<M::Reply>,
+            #[cfg(test)]
+            decode: |params| super::frame::decode::<M::Params>(M::NAME, Some(params)).map(drop),
         }
     }
 }
@@ -113,5 +118,29 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    /// Params with the names and words of each method's own schema: decoded, or refused with a message of a sane length.
+    #[test]
+    fn fuzz_params_of_every_method() {
+        let count = u32::try_from(methods().count()).unwrap();
+        for facts in methods() {
+            let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+            let mut generator = settings.into_generator();
+            let schema = (facts.params)(&mut generator);
+            let mut words = Vec::new();
+            crate::fuzz::words_of(schema.as_value(), &mut words);
+            generator.take_definitions(true).values().for_each(|value| crate::fuzz::words_of(value, &mut words));
+            crate::fuzz::fuzz_objects(&words, count.div_ceil(2), |params| {
+                let params = serde_json::value::to_raw_value(params).unwrap();
+                if let Err(error) = (facts.decode)(&params) {
+                    assert!(
+                        error.message.starts_with(&format!("invalid {} params: ", facts.name)),
+                        "{}",
+                        error.message
+                    );
+                }
+            });
+        }
     }
 }

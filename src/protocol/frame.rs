@@ -208,4 +208,28 @@ mod tests {
         let Inbound::Request(request) = Inbound::parse(&nested) else { panic!("a request") };
         assert!(request.params::<serde_json::Value>().is_err());
     }
+
+    /// Whatever comes in, what is answered is JSON.
+    #[test]
+    fn fuzz_requests() {
+        let seeds = [
+            r#"{"type":"req","id":"1","method":"health","params":{"a":[1,2.5,"x"]}}"#,
+            r#"{"type":"req","id":{"x":[]},"method":"m"}"#,
+            r#"{"type":"res","id":7,"ok":true}"#,
+            r#"[{"type":"req"}]"#,
+            "\"text\"",
+        ];
+        crate::fuzz::fuzz_text(&seeds, |text| match Inbound::parse(text) {
+            Inbound::Request(request) => {
+                let frame = response(&request.id, Ok(&request.method));
+                serde_json::from_str::<serde_json::Value>(&frame).unwrap();
+                let _ = request.params::<crate::protocol::handshake::ConnectParams>();
+            }
+            Inbound::Malformed { id, problem } => {
+                let frame = response::<()>(&id, Err(&ErrorShape::invalid(problem)));
+                serde_json::from_str::<serde_json::Value>(&frame).unwrap();
+            }
+            Inbound::NotJson => {}
+        });
+    }
 }

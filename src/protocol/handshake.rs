@@ -324,4 +324,21 @@ mod tests {
         let credentials = Credentials { token: Some("hunter2".into()), ..Credentials::default() };
         assert!(!format!("{credentials:?}").contains("hunter2"));
     }
+
+    /// Asked before anybody is known: read, or refused with a message of its own.
+    #[test]
+    fn fuzz_connect_params() {
+        let whole = r#"{"minProtocol":4,"maxProtocol":4,"client":{"id":"cli","version":"1","platform":"linux","mode":"cli",
+            "deviceFamily":"Linux","displayName":"a","instanceId":"b"},"role":"operator","scopes":["operator.read"],
+            "caps":["tool-events"],"commands":["system.run"],"permissions":{"x":true},"pathEnv":"/bin","locale":"en",
+            "auth":{"token":"t","password":"p","deviceToken":"d","bootstrapToken":"b"},"userAgent":"u",
+            "device":{"id":"i","publicKey":"k","signature":"s","signedAt":1795170867840,"nonce":"n"}}"#;
+        crate::fuzz::fuzz_json(&[whole], |value| {
+            let params = serde_json::value::to_raw_value(value).unwrap();
+            match crate::protocol::frame::decode::<ConnectParams>("connect", Some(&params)) {
+                Ok(params) => _ = params.speaks_our_protocol(),
+                Err(error) => assert!(error.message.starts_with("invalid connect params: "), "{}", error.message),
+            }
+        });
+    }
 }

@@ -80,4 +80,20 @@ mod tests {
         assert!(peer(format!("{whole}{whole}").as_bytes()).is_err());
         assert!(peer("[".repeat(60_000).as_bytes()).is_err());
     }
+
+    /// Peers and control servers choose what stands in it.
+    #[test]
+    fn fuzz_messages() {
+        let whole = hello(&format!(",{WHOIS}"));
+        let tagged = hello(
+            r#","whois":{"Node":{"StableID":"n","Name":"x.","Tags":["tag:a"],"Expired":true,"Sharer":5,
+            "Hostinfo":{"ShareeNode":true}},"UserProfile":{"ID":-1,"LoginName":"tagged-devices"},"CapMap":{"c":[{"a":[]}],"d":null}}"#,
+        );
+        crate::fuzz::fuzz_json(&[&whole, &tagged], |message| {
+            let _ = peer(message.to_string().as_bytes());
+        });
+        crate::fuzz::fuzz(&[whole.as_bytes(), b"{}"], |message| {
+            let _ = peer(message);
+        });
+    }
 }

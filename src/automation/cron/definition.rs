@@ -278,4 +278,23 @@ mod tests {
         let both = json!({ "payload": other["payload"], "sessionTarget": "main" });
         assert!(patched(&before, fields(both), "main", far).is_ok());
     }
+
+    #[test]
+    fn fuzz_definitions() {
+        let turn = json!({
+            "name": "a", "description": "b", "enabled": true, "schedule": { "kind": "cron", "expr": "0 9 * * *", "tz": "UTC" },
+            "sessionTarget": "isolated", "wakeMode": "now", "deleteAfterRun": false,
+            "payload": { "kind": "agentTurn", "message": "hi", "timeoutSeconds": 5 }, "delivery": { "mode": "none" },
+        });
+        crate::fuzz::fuzz_json(&[&event().to_string(), &turn.to_string()], |value| {
+            let Value::Object(fields) = value else { return };
+            if let Ok(known) = read(fields.clone(), "main", 1_795_244_400_000) {
+                let _ = delivery_preview(&known);
+                let same = self::fields(serde_json::to_value(&known).unwrap());
+                let again = patched(&known, same, "main", 1_795_244_400_000).expect("what was taken is taken again");
+                assert_eq!(revision(&again), revision(&known));
+                let _ = patched(&known, fields.clone(), "main", 1_795_244_400_000);
+            }
+        });
+    }
 }

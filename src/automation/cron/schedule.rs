@@ -203,4 +203,23 @@ mod tests {
             assert!(normalised(schedule.clone(), NOW).is_err(), "{schedule:?}");
         }
     }
+
+    /// What was taken has a next time after now, or none; and is taken again as it was written.
+    #[test]
+    fn fuzz_schedules() {
+        let seeds = ["0 9 * * 1-5", "*/5 * * * *", "0 0 29 2 *", "@daily", "15 10 L * ?", "2026-12-01T09:00:00+01:00"];
+        crate::fuzz::fuzz_text(&seeds, |text| {
+            let zone = text.split(' ').next().map(str::to_owned);
+            for schedule in [
+                Schedule::Cron { expr: text.to_owned(), tz: None, stagger_ms: Some(1_000) },
+                Schedule::Cron { expr: "0 9 * * *".to_owned(), tz: zone, stagger_ms: None },
+                Schedule::At { at: text.to_owned() },
+                Schedule::Every { every_ms: text.len() as u64, anchor_ms: text.parse().ok() },
+            ] {
+                let Ok(normal) = normalised(schedule, NOW) else { continue };
+                assert!(next_after(&normal, "job", NOW).is_none_or(|next| next > NOW), "{normal:?}");
+                assert!(normalised(normal, NOW).is_ok());
+            }
+        });
+    }
 }

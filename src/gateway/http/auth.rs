@@ -98,4 +98,13 @@ mod tests {
             assert_eq!(bearer_of(none), None, "{none}");
         }
     }
+
+    #[test]
+    fn fuzz_authorization() {
+        crate::fuzz::fuzz(&[b"Bearer abc", b"bearer  a b ", b"Basic eDp5", b"Bearer\tx"], |bytes| {
+            let Ok(value) = http::HeaderValue::from_bytes(bytes) else { return };
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
+            assert!(bearer(&headers).is_none_or(|token| !token.is_empty() && token == token.trim()));
+        });
+    }
 }

@@ -247,3 +247,20 @@ fn check_embeddings(payload: &Value, own_agent: &str) -> Result<(), String> {
         Some(_) => Err("input: Invalid input".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuzz_bodies() {
+        let whole = r#"{"model":"openclaw","stream":true,"stream_options":{"include_usage":true},"user":"u","max_tokens":5,
+            "temperature":0.5,"messages":[{"role":"system","content":"s"},{"role":"user","content":[
+            {"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:image/png;base64,aaaa"}}]}]}"#;
+        crate::fuzz::fuzz_json(&[whole, r#"{"messages":[]}"#], |body| {
+            if let Ok(wish) = Wish::read(body) {
+                assert!(!wish.prompt.is_empty());
+            }
+        });
+    }
+}

@@ -167,4 +167,13 @@ mod tests {
         }
         assert!(!super::is_wanted(&HeaderMap::new()));
     }
+
+    #[test]
+    fn fuzz_accept() {
+        crate::fuzz::fuzz(&[b"text/event-stream;q=0.5, */*", b"text/html,text/event-stream"], |bytes| {
+            let Ok(value) = HeaderValue::from_bytes(bytes) else { return };
+            let asks = bytes.to_ascii_lowercase().windows(17).any(|window| window == b"text/event-stream");
+            assert!(asks || !super::is_wanted(&HeaderMap::from_iter([(header::ACCEPT, value)])));
+        });
+    }
 }

@@ -31,4 +31,13 @@ mod tests {
             assert_eq!(decode(broken), None, "{broken}");
         }
     }
+
+    #[test]
+    fn fuzz_paths() {
+        crate::fuzz::fuzz_text(&["agent%3Amain%3Ax", "%252e%00", "plain", "%e2%82%ac"], |text| {
+            if let Some(decoded) = decode(text) {
+                assert!(decoded.len() <= text.len());
+            }
+        });
+    }
 }

@@ -217,3 +217,18 @@ fn parts(turn: Turn, identity: Identity) -> impl futures_util::Stream<Item = Res
     });
     stream::StreamExt::chain(stream::once(async move { Ok(first) }), rest)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuzz_bodies() {
+        let whole = r#"{"model":"openclaw","input":[{"type":"message","role":"user","content":[{"type":"input_text",
+            "text":"a"}]},{"type":"function_call_output","call_id":"1","output":"x"}],"instructions":"be kind",
+            "stream":false,"max_output_tokens":9,"user":"u","metadata":{"a":"b"},"previous_response_id":"r"}"#;
+        crate::fuzz::fuzz_json(&[whole, r#"{"model":"openclaw","input":"hello"}"#], |body| {
+            let _ = Wish::read(body);
+        });
+    }
+}

@@ -110,4 +110,20 @@ mod tests {
         );
         assert!(one("file", "text/plain", Some("b"), &large).is_ok());
     }
+
+    #[test]
+    fn fuzz_attachments() {
+        let seeds = ["aGVsbG8=", "data:image/png;base64,iVBORw0KGgo=", "aGVsbG8", " a b ", "data:text/plain;base64,"];
+        crate::fuzz::fuzz_text(&seeds, |text| {
+            // No content is no attachment.
+            if text.is_empty() {
+                return;
+            }
+            if let Ok(read) = one(text, text, Some(text), text) {
+                assert!(!read.media.file_name.contains(['/', '\\', '\0']), "{:?}", read.media);
+                assert!(read.media.file_name.len() <= 4 * MAX_NAME && is_type(&read.media.content_type));
+                assert_eq!(read.media.size_bytes, read.content.len() as u64);
+            }
+        });
+    }
 }

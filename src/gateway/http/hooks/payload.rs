@@ -68,3 +68,22 @@ fn word(payload: &Value, name: &str) -> Option<String> {
     let text = payload.get(name)?.as_str()?.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fuzz_bodies() {
+        let agent = r#"{"message":"m","name":"n","agentId":"main","sessionKey":"hook:x","wakeMode":"now","deliver":true,
+            "channel":"last","to":"x","model":"a/b","thinking":"low","timeoutSeconds":5,"idempotencyKey":"k"}"#;
+        crate::fuzz::fuzz_json(&[agent, r#"{"text":"t","mode":"next-heartbeat"}"#], |body| {
+            if let Ok(wake) = WakeHook::read(body) {
+                assert!(!wake.text.trim().is_empty());
+            }
+            if let Ok(hook) = AgentHook::read(body) {
+                assert!(!hook.framed("hook").is_empty());
+            }
+        });
+    }
+}

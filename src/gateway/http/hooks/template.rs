@@ -86,4 +86,17 @@ mod tests {
             assert_eq!(render(template, &source), text, "{template}");
         }
     }
+
+    #[test]
+    fn fuzz_templates() {
+        let payload = json!({"title": "a {{path}}", "items": [{"n": 1}], "{{": "}}"});
+        let (headers, query) = (BTreeMap::new(), BTreeMap::from([("id".to_owned(), "7".to_owned())]));
+        let source = Source { payload: &payload, headers: &headers, query: &query, path: "build" };
+        let seeds =
+            ["{{title}} {{items[0].n}}", "{{ payload.items[99999999999999999999] }}", "{{query.id}}{{", "{{now}}"];
+        crate::fuzz::fuzz_text(&seeds, |template| {
+            // Each name is at least five bytes long and stands for no more than the payload.
+            assert!(render(template, &source).len() <= template.len() * 32 + 64);
+        });
+    }
 }
