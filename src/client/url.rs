@@ -40,9 +40,14 @@ impl GatewayUrl {
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(refuse("it carries a user name: pass the secret with --token or --password"));
         }
-        let host = uri.host().map(|host| host.trim_start_matches('[').trim_end_matches(']')).unwrap_or_default();
+        let host = uri.host().unwrap_or_default();
+        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         if host.is_empty() {
             return Err(refuse("it has no host: write ws://host:port"));
+        }
+        // The parser lets brackets stand anywhere.
+        if host.contains(['[', ']']) || (host.contains(':') && host.parse::<Ipv6Addr>().is_err()) {
+            return Err(refuse("its host is no name and no address: write ws://host:port"));
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(default_port), path: path.to_owned() })
@@ -138,7 +143,9 @@ mod tests {
         assert!(GatewayUrl::parse("wss://claw").unwrap_err().to_string().contains("not in this version"));
         assert!(GatewayUrl::parse("ftp://claw").is_err());
         assert!(GatewayUrl::parse("ws://ada:secret@claw").unwrap_err().to_string().contains("--token"));
-        assert!(GatewayUrl::parse("").is_err());
+        for nonsense in ["", "..[::1]:5", "[claw]:5", "[::1", "ws://[]"] {
+            assert!(GatewayUrl::parse(nonsense).is_err(), "{nonsense}");
+        }
     }
 
     #[test]
@@ -151,5 +158,16 @@ mod tests {
         {
             assert_eq!(is_tailnet_address(&address.parse().unwrap()), is_tailnet, "{address}");
         }
+    }
+
+    #[test]
+    fn fuzz_urls() {
+        let seeds =
+            ["ws://127.0.0.1:18789", "wss://h.ts.net/", "[::1]:5", "http://user:pw@host:1/path?x#y", "ws://h:99999"];
+        crate::fuzz::fuzz_text(&seeds, |text| {
+            if let Ok(url) = GatewayUrl::parse(text) {
+                assert!(!url.host().is_empty() && GatewayUrl::parse(&url.to_string()).is_ok(), "{text:?} as {url}");
+            }
+        });
     }
 }
