@@ -140,6 +140,18 @@ fn open_agent(
     Ok((sessions, agent))
 }
 
+fn open_nodes(
+    resolved: &Resolved,
+    database: &Database,
+    approvals: &Approvals,
+    bus: &Bus,
+    shutdown: &Shutdown,
+) -> (Nodes, Voicewake) {
+    let (database, bus) = (database.clone(), bus.clone());
+    let nodes = Nodes::new(resolved.nodes.clone(), database.clone(), approvals.clone(), bus.clone(), shutdown.clone());
+    (nodes.clone(), Voicewake { database, bus, nodes })
+}
+
 async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Result<Parts> {
     let paths = &resolved.paths;
     let database = open_database(paths).await?;
@@ -156,8 +168,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let cron = Cron::open(agent.clone(), heartbeats.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvals = Approvals::open(database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvers = approvals.approvers().clone();
-    let nodes = Nodes::new(resolved.nodes.clone(), database.clone(), approvals.clone(), bus.clone(), shutdown.clone());
-    let voicewake = Voicewake { database: database.clone(), bus: bus.clone(), nodes: nodes.clone() };
+    let (nodes, voicewake) = open_nodes(resolved, &database, &approvals, &bus, &shutdown);
     let system = System::new(
         agent.clone(),
         sessions.clone(),

@@ -233,7 +233,9 @@ impl Nodes {
         let fits = approved.as_ref().is_some_and(|(approved, _)| !declaration.surface.exceeds(&approved.surface));
         let is_same = waiting.is_some_and(|waiting| waiting.surface == declaration.surface);
         if !fits {
-            let text = super::approval::write(declaration)?;
+            // Of a later request the first approval, which somebody gave, says more.
+            let is_silent = declaration.is_silent && approved.is_none();
+            let text = super::approval::write(&Declaration { is_silent, ..declaration.clone() })?;
             let request_id = match &before {
                 Some(before) if is_same => before.request_id.clone(),
                 _ => uuid::Uuid::new_v4().to_string(),

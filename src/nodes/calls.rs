@@ -27,6 +27,7 @@ pub(super) enum Ending {
 #[derive(Debug)]
 struct Waiting {
     connection: Arc<str>,
+    command: String,
     /// It has sent something of its work, so it did begin.
     has_progressed: bool,
     answer: oneshot::Sender<Ending>,
@@ -46,7 +47,7 @@ pub(super) struct Call {
 
 impl Calls {
     /// `None`: too many wait.
-    pub(super) fn begin(&self, connection: &Arc<str>) -> Option<Call> {
+    pub(super) fn begin(&self, connection: &Arc<str>, command: &str) -> Option<Call> {
         let mut waiting = self.waiting();
         let of_this = waiting.values().filter(|call| call.connection == *connection).count();
         if of_this >= MAX_OF_ONE || waiting.len() >= MAX_OF_ALL {
@@ -54,7 +55,8 @@ impl Calls {
         }
         let id = uuid::Uuid::new_v4().to_string();
         let (sender, answer) = oneshot::channel();
-        let call = Waiting { connection: Arc::clone(connection), has_progressed: false, answer: sender };
+        let connection = Arc::clone(connection);
+        let call = Waiting { connection, command: command.to_owned(), has_progressed: false, answer: sender };
         waiting.insert(id.clone(), call);
         Some(Call { calls: self.clone(), id, answer })
     }
@@ -94,6 +96,19 @@ impl Calls {
         }
     }
 
+    /// Ends the calls of a connection whose command it may not be asked for any more, and returns their ids.
+    pub(super) fn end_unusable(&self, connection: &str, is_usable: impl Fn(&str) -> bool) -> Vec<String> {
+        let is_over = |call: &Waiting| &*call.connection == connection && !is_usable(&call.command);
+        let over: Vec<(String, Waiting)> = self.waiting().extract_if(|_, call| is_over(call)).collect();
+        let message = "node command is no longer allowed";
+        let end = |(id, call): (String, Waiting)| {
+            let fault = NodeFault { code: Some("POLICY_CHANGED".to_owned()), message: Some(message.to_owned()) };
+            let _ = call.answer.send(Ending::Failed(fault));
+            id
+        };
+        over.into_iter().map(end).collect()
+    }
+
     fn waiting(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,7 +135,7 @@ mod tests {
     fn only_the_connection_that_was_asked_can_answer_and_once() {
         let calls = Calls::default();
         let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
-        let mut call = calls.begin(&one).unwrap();
+        let mut call = calls.begin(&one, "c").unwrap();
         assert!(!calls.end(&call.id, &other, done()));
         assert!(calls.end(&call.id, &one, done()));
         assert!(!calls.end(&call.id, &one, done()), "late");
@@ -133,23 +148,34 @@ mod tests {
         let mut kept = Vec::new();
         for number in 0..MAX_OF_ALL / MAX_OF_ONE {
             let connection: Arc<str> = number.to_string().into();
-            kept.extend((0..MAX_OF_ONE).map(|_| calls.begin(&connection).unwrap()));
-            assert!(calls.begin(&connection).is_none());
+            kept.extend((0..MAX_OF_ONE).map(|_| calls.begin(&connection, "c").unwrap()));
+            assert!(calls.begin(&connection, "c").is_none());
         }
         let late: Arc<str> = "late".into();
-        assert!(calls.begin(&late).is_none());
+        assert!(calls.begin(&late, "c").is_none());
         kept.clear();
-        assert!(calls.begin(&late).is_some(), "who gave up leaves room");
+        assert!(calls.begin(&late, "c").is_some(), "who gave up leaves room");
     }
 
     #[test]
     fn the_end_of_a_connection_ends_its_calls_and_no_others() {
         let calls = Calls::default();
         let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
-        let (mut ours, mut theirs) = (calls.begin(&one).unwrap(), calls.begin(&other).unwrap());
+        let (mut ours, mut theirs) = (calls.begin(&one, "c").unwrap(), calls.begin(&other, "c").unwrap());
         calls.end_of(&one);
         assert_eq!(ours.answer.try_recv().unwrap(), Ending::Gone);
         assert!(theirs.answer.try_recv().is_err());
+    }
+
+    #[test]
+    fn what_may_not_be_asked_any_more_is_ended() {
+        let calls = Calls::default();
+        let one: Arc<str> = "one".into();
+        let (mut kept, mut ended) = (calls.begin(&one, "good").unwrap(), calls.begin(&one, "bad").unwrap());
+        assert!(calls.end_unusable("other", |_| false).is_empty());
+        assert_eq!(calls.end_unusable(&one, |command| command == "good"), [ended.id.clone()]);
+        assert!(matches!(ended.answer.try_recv(), Ok(Ending::Failed(_))));
+        assert!(kept.answer.try_recv().is_err());
     }
 
     #[test]
@@ -157,10 +183,10 @@ mod tests {
         let calls = Calls::default();
         let one: Arc<str> = "one".into();
         let not_ready = || Ending::Failed(NodeFault { code: Some(NOT_READY.to_owned()), message: None });
-        let mut call = calls.begin(&one).unwrap();
+        let mut call = calls.begin(&one, "c").unwrap();
         calls.end(&call.id, &one, not_ready());
         assert_eq!(call.answer.try_recv().unwrap(), not_ready());
-        let mut call = calls.begin(&one).unwrap();
+        let mut call = calls.begin(&one, "c").unwrap();
         calls.note_progress(&call.id, &one);
         calls.end(&call.id, &one, not_ready());
         let Ending::Failed(fault) = call.answer.try_recv().unwrap() else { panic!("a fault") };

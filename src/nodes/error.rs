@@ -26,7 +26,7 @@ pub enum Error {
     NotConnected,
     /// `node.invoke` does not carry this at all.
     #[error("{reason}")]
-    Never { reason: &'static str, command: String },
+    Never { reason: String, command: String },
     #[error("{message}")]
     NotAllowed { reason: &'static str, message: String, command: String },
     /// A control of `system.run` that nothing stands behind.

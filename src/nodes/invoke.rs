@@ -50,10 +50,11 @@ impl Nodes {
             return Err(Error::Invalid("nodeId and command required"));
         }
         if let Some(reason) = policy::never(&command) {
-            return Err(Error::Never { reason, command });
+            return Err(Error::Never { reason: reason.to_owned(), command });
         }
         if mutates_browser_profiles(&command, invocation.params.as_ref()) {
-            return Err(Error::Never { reason: "node.invoke cannot mutate persistent browser profiles", command });
+            let reason = format!("node.invoke cannot mutate persistent browser profiles via {command}");
+            return Err(Error::Never { reason, command });
         }
         if policy::needs_admin(&command) && !invocation.is_admin {
             return Err(Error::MissingScope { missing: Scope::Admin, required: vec![Scope::Admin] });
@@ -130,9 +131,13 @@ impl Nodes {
         if left(deadline).is_zero() {
             return Err(timed_out());
         }
-        let mut call = self.0.calls.begin(&node.connection).ok_or(Error::TooManyCalls)?;
+        let mut call = self.0.calls.begin(&node.connection, &request.command).ok_or(Error::TooManyCalls)?;
         if self.0.registry.held(&node.node_id, &node.connection).is_none() {
             return Err(Error::NotConnected);
+        }
+        if !self.usable(node).commands.contains(&request.command) {
+            // The policy has changed since it was asked; from here on a change ends the call.
+            return Err(Error::Failed(Fault::ours("POLICY_CHANGED", "node command is no longer allowed")));
         }
         let timeout_ms = told.map_or(0, |end| u64::try_from(left(end).as_millis()).unwrap_or(u64::MAX).max(1));
         let request = InvokeRequest { id: call.id.clone(), timeout_ms, ..request.clone() };

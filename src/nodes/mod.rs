@@ -30,6 +30,8 @@ pub use policy::Settings;
 use crate::approvals::Approvals;
 use crate::bus::Bus;
 use crate::live::Live;
+use crate::protocol::Event;
+use crate::protocol::nodes::InvokeCancel;
 use crate::shutdown::Shutdown;
 use crate::store::Database;
 use attached::Registry;
@@ -59,9 +61,16 @@ impl Nodes {
         Self(Arc::new(Inner { policy, database, bus, shutdown, approvals, registry, calls }))
     }
 
-    /// From the next call on these hold. What a node was refused to declare when it came stays refused until it comes
-    /// again.
+    /// From the next call on these hold, and calls that they do not allow any more are ended. What a node was refused to
+    /// declare when it came stays refused until it comes again.
     pub fn apply(&self, settings: Settings) {
         self.0.policy.set(Policy::new(settings));
+        for node in self.0.registry.all() {
+            let usable = self.usable(&node);
+            for invoke_id in self.0.calls.end_unusable(&node.connection, |command| usable.commands.contains(command)) {
+                let node_id = node.node_id.clone();
+                node.wire.tell(&Event::NodeInvokeCancel(InvokeCancel { invoke_id, node_id }));
+            }
+        }
     }
 }

@@ -3,6 +3,8 @@
 use crate::harness::{Device, Gateway, OpenClaw, RawClient, connect_params, eventually, gateway, seconds, tailnet};
 use crate::pairing::{admitted, bad, knock, node, token};
 use crate::reload::patch;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 /// The JSON that a command prints.
@@ -478,4 +480,40 @@ async fn openclaws_own_node_comes_over_the_tailnet_without_a_secret() {
     assert!(answer["bins"]["sh"].as_str().is_some_and(|path| path.ends_with("/sh")), "{answer}");
     let node = here.gateway.cli(&["nodes", "describe", "--node", "Far", "--json"]).await.success().json();
     assert!(node["remoteIp"].as_str().is_some_and(|address| address.starts_with("100.")), "{node}");
+}
+
+#[tokio::test]
+async fn a_call_under_way_ends_when_its_command_is_denied() {
+    let gateway = gateway().start().await;
+    let mut owner = gateway.operator().await;
+    let device = Device::new();
+    let (mut bench, _) = approved(&gateway, &mut owner, &device, &["system.which", "system.notify"]).await;
+    let id = owner.start("node.invoke", call(&device, "system.which", json!({"timeoutMs": 0}))).await;
+    let asked = bench.event("node.invoke.request", |_| true).await;
+    patch(&mut owner, json!({"gateway": {"nodes": {"commands": {"deny": ["system.which"]}}}})).await;
+    let error = owner.response(&id).await.expect_err("it is denied now");
+    assert_eq!(error["message"], "POLICY_CHANGED: node command is no longer allowed", "{error}");
+    let cancelled = bench.event("node.invoke.cancel", |_| true).await;
+    assert_eq!(cancelled["invokeId"], asked["id"], "{cancelled}");
+}
+
+#[tokio::test]
+async fn a_setup_code_vouches_for_what_its_node_can_do() {
+    let gateway = gateway().start().await;
+    let mut owner = gateway.operator().await;
+    let profile = json!({"publicUrl": gateway.url(), "bootstrapProfile": "node"});
+    let code = ask(&mut owner, "device.pair.setupCode", profile).await["setupCode"].as_str().unwrap().to_owned();
+    let payload: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(code).unwrap()).unwrap();
+    let device = Device::new();
+    let mut params = declares(&gateway, &["system.which"]);
+    params["auth"] = json!({"bootstrapToken": payload["bootstrapToken"]});
+    let (_bench, _) = admitted(&gateway, &device, params).await;
+    let told = owner.event("node.pair.resolved", |_| true).await;
+    assert_eq!((&told["decision"], &told["nodeId"]), (&json!("approved"), &json!(device.id())), "{told}");
+    let shown = described(&mut owner, &device).await;
+    assert_eq!(
+        (&shown["approvalState"], &shown["commands"]),
+        (&json!("approved"), &json!(["system.which"])),
+        "{shown}"
+    );
 }

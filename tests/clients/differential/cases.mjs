@@ -5,6 +5,7 @@
 //   raw(text, name)                                            a frame as it is; the answer or the close is compared
 //   http(verb, path, {headers?, body?, name?})                 a request over HTTP
 //   connect(name, change, {device?, tamper?, headers?})        a connection of its own, up to hello or refusal
+import { nodes } from "./nodes.mjs";
 import { Device } from "./target.mjs";
 
 export const call = (method, params, options = {}) => ({ kind: "call", method, params, ...options });
@@ -439,4 +440,4 @@ const overHttp = {
   ],
 };
 
-export const scenes = [reading, wrongParams, scopes, scopeless, writer, sessions, chat, agent, cron, small, frames, framesAfter, overHttp, connecting];
+export const scenes = [reading, wrongParams, scopes, scopeless, writer, sessions, chat, agent, cron, small, frames, framesAfter, nodes, overHttp, connecting];

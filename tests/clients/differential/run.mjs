@@ -75,6 +75,15 @@ const afterwards = async (connection, answer) => {
   return closed?.type === "close" ? { close: closed.code, reason: plain(closed.reason) } : {};
 };
 
+/** What the scene's node answers. */
+const respondTo = (connection, { id, nodeId, command, paramsJSON }) => {
+  const params = paramsJSON ? JSON.parse(paramsJSON) : undefined;
+  if (params?.sleeps) return;
+  const failed = { ok: false, error: { code: "FAILED", message: "it did not work" } };
+  const seen = { ok: true, payloadJSON: JSON.stringify({ command, keys: Object.keys(params ?? {}).sort().join() }) };
+  connection.request("node.invoke.result", { id, nodeId, ...(params?.title === "fails" ? failed : seen) });
+};
+
 const steps = {
   async connect(step) {
     const { connection, answer } = await open(step.change, step);
@@ -93,6 +102,36 @@ const steps = {
     const frames = connection.frames.slice(start);
     keep(undefined, frames.filter(({ type }) => type === "event"));
     return { answers: inOrder(answers, OUTLINED.has(step.method) ? outlineOf : shapeOf), ...(step.events ? { events: eventShapes(frames) } : {}) };
+  },
+  async node(step, { saved }) {
+    saved.node?.connection.close();
+    const { connection, answer } = await open(step.change, step);
+    saved.node = { connection, seen: 0 };
+    const answered = new Set();
+    const respond = () => {
+      for (const { event, payload } of connection.frames) {
+        if (event !== "node.invoke.request" || answered.has(payload.id)) continue;
+        answered.add(payload.id);
+        respondTo(connection, payload);
+      }
+    };
+    connection.waiting.add(respond);
+    await connection.settle(300);
+    return { answers: inOrder([answer], outlineOf) };
+  },
+  async fromNode({ method, params }, { saved }) {
+    const answers = await saved.node.connection.request(method, typeof params === "function" ? params(saved) : params);
+    keep(method, answers);
+    return { answers: inOrder(answers) };
+  },
+  async told(_, { saved }) {
+    const { connection, seen } = saved.node;
+    await connection.settle(500);
+    saved.node.seen = connection.frames.length;
+    const events = connection.frames.slice(seen).filter(({ type, event }) => type === "event" && event !== "connect.challenge");
+    keep(undefined, events);
+    const close = connection.frames.find(({ type }) => type === "close");
+    return { events: eventShapes(events), uncounted: events.filter(({ event, seq }) => !UNASKED.has(event) && seq === undefined).map(({ event }) => `=${event}`).join(" "), ...(close ? { close: `=${close.code} ${close.reason}` } : {}) };
   },
   async raw(step, { connection: shared }) {
     const connection = shared ?? new Connection(`ws://${base}/`);
@@ -139,7 +178,7 @@ const streamShape = (text) => {
 };
 
 const titleOf = (scene, step) => {
-  const what = step.method ?? (step.verb ? `${step.verb} ${step.path}` : "");
+  const what = step.kind === "node" || step.kind === "told" ? step.kind : step.kind === "fromNode" ? `node: ${step.method}` : step.method ?? (step.verb ? `${step.verb} ${step.path}` : "");
   const given = step.name ?? (step.params === undefined || typeof step.params === "function" ? "" : JSON.stringify(step.params));
   return [scene.name, [what, given.slice(0, 120)].filter(Boolean).join(" ")].join(" / ");
 };
