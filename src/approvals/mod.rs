@@ -4,6 +4,7 @@
 //! cancelled at the next start. `policy` is the file that says what may run without asking. Called by `rpc`;
 //! `gateway` says who is there.
 
+mod backing;
 mod display;
 mod policy;
 mod seats;
@@ -16,8 +17,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+pub use backing::{Backing, Claim, Requester, Unbacked};
 pub use policy::Policy;
 pub use seats::{Approvers, Seat};
+
+use backing::Backings;
 
 use crate::bus::Bus;
 use crate::clock::now_ms;
@@ -96,6 +100,7 @@ struct Inner {
     bus: Bus,
     shutdown: Shutdown,
     approvers: Approvers,
+    backings: Backings,
     pending: Mutex<HashMap<String, watch::Sender<Option<Verdict>>>>,
 }
 
@@ -107,8 +112,8 @@ impl Approvals {
     pub async fn open(database: Database, bus: Bus, shutdown: Shutdown) -> Result<Self, Error> {
         let cut = Verdict::by_system(Status::Cancelled, None, Reason::GatewayRestart, None);
         database.end_all_approvals(&json(&cut)?, now_ms()).await?;
-        let (approvers, pending) = (Approvers::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { database, bus, shutdown, approvers, pending })))
+        let (approvers, backings, pending) = (Approvers::default(), Backings::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { database, bus, shutdown, approvers, backings, pending })))
     }
 
     #[must_use]
@@ -121,10 +126,11 @@ impl Approvals {
     ///
     /// # Errors
     /// It is no request, its id is taken, too many wait, or nothing could be stored.
-    pub async fn request(&self, params: RequestParams, connection: &str) -> Result<Taken, Error> {
+    pub async fn request(&self, params: RequestParams, by: Requester) -> Result<Taken, Error> {
         let waits_anyway = params.require_delivery_route == Some(false);
         let timeout = params.timeout_ms.unwrap_or(DEFAULT_TIMEOUT_MS).clamp(1, MAX_TIMEOUT_MS);
         let id = params.id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let env = params.env.clone().unwrap_or_default();
         let request = view::request(params)?;
         let (created_at, expires_at) = (now_ms(), now_ms().saturating_add(timeout));
         let outcome = self.reserve(&id)?;
@@ -147,7 +153,8 @@ impl Approvals {
                 return Err(error.into());
             }
         }
-        let has_route = self.0.approvers.has_other_than(connection);
+        let has_route = self.0.approvers.has_other_than(&by.connection);
+        self.0.backings.hold(&id, by, &env, created_at);
         let taken = Taken { id: id.clone(), created_at, expires_at, has_route, outcome };
         if has_route {
             let pending = Pending {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::attached::Attached;
 use super::calls::{Ending, NOT_READY};
 use super::{Error, Fault, Nodes, policy, system_run};
+use crate::approvals::Requester;
 use crate::protocol::nodes::{InvokeCancel, InvokeRequest};
 use crate::protocol::{Event, Scope};
 
@@ -27,6 +28,8 @@ pub struct Invocation {
     pub timeout_ms: Option<u64>,
     pub idempotency_key: String,
     pub session_key: Option<String>,
+    /// Who asks: an approval counts only for whoever asked for it.
+    pub by: Requester,
     pub is_admin: bool,
 }
 
@@ -73,7 +76,7 @@ impl Nodes {
             return Err(Error::NotAllowed { reason, message, command });
         }
         let params = if command == "system.run" {
-            system_run::forwarded(&self.0.approvals, node_id, invocation.params).await?
+            system_run::forwarded(&self.0.approvals, node_id, &invocation.by, invocation.params).await?
         } else {
             invocation.params
         };

@@ -1,15 +1,18 @@
 //! `system.run`: what of its params reaches the node, and what has to stand behind an approval in them.
 //!
 //! A node runs a command without asking its own person when it is told `approved`. So that an operator with
-//! `operator.write` cannot say so by itself, the word is never handed on as it came: it has to be backed by a record of
-//! `exec.approval.*`. Records here do not say yet who asked for them, so nothing backs it: who asks with an approval is
-//! refused in any case, with the reason that the real gateway would give first.
+//! `operator.write` cannot say so by itself, the word is never handed on as it came: a record of `exec.approval.*` has to
+//! stand behind it, asked for by the same caller, for this node, decided a moment ago; and what is run is what was
+//! approved. Two ways of the real gateway are not there: its own programs redeeming what its page has asked for, and
+//! `ask-fallback`, which runs what nobody has decided about.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::Error;
-use crate::approvals::{self, Approvals};
-use crate::clock::now_ms;
+use crate::approvals::{self, Approvals, Backing, Claim, Requester, Unbacked};
+use crate::store;
 
 /// What is handed on.
 const FORWARDED: [&str; 11] = [
@@ -29,21 +32,58 @@ const FORWARDED: [&str; 11] = [
 /// The params as the node gets them.
 ///
 /// # Errors
-/// They claim an approval, or make no sense.
+/// They claim an approval that nothing stands behind, or make no sense.
 pub(super) async fn forwarded(
     approvals: &Approvals,
     node_id: &str,
+    by: &Requester,
     params: Option<Value>,
 ) -> Result<Option<Value>, Error> {
     // Anything but an object holds no controls; the node says what it thinks of it.
     let Some(Value::Object(params)) = params else { return Ok(params) };
-    if let Some(claim) = claimed(&params)? {
-        return Err(judge(approvals, node_id, claim).await?);
+    if let Some(run_id) = claimed(&params)? {
+        let fallback = params.get("approvalSource").is_some_and(|source| !source.is_null());
+        let Some(env) = env_of(&params).filter(|_| !fallback) else {
+            return Err(unbacked(if fallback { Unbacked::NotAllowed } else { Unbacked::EnvDiffers }, run_id));
+        };
+        let redeemed = approvals.redeem(&Claim { id: &run_id, node_id, by, env: &env }).await;
+        return match redeemed {
+            Ok(Ok(backing)) => approved(picked(params), &backing).map(Some),
+            Ok(Err(why)) => Err(unbacked(why, run_id)),
+            Err(approvals::Error::Store(error)) => Err(error.into()),
+            Err(_) => Err(refused("APPROVALS_UNAVAILABLE", "exec approvals unavailable", None)),
+        };
     }
     if text(&params, "rawCommand").is_some() && params.get("command").is_none_or(Value::is_null) {
         return Err(refused("MISSING_COMMAND", "rawCommand requires params.command", None));
     }
     Ok(Some(Value::Object(picked(params))))
+}
+
+/// The variables that were sent; `None` where they are no texts, which nobody can have approved.
+fn env_of(params: &Map<String, Value>) -> Option<BTreeMap<String, String>> {
+    match params.get("env") {
+        None | Some(Value::Null) => Some(BTreeMap::new()),
+        Some(env) => serde_json::from_value(env.clone()).ok(),
+    }
+}
+
+/// What was approved takes the place of what was sent. The node holds the shown command against the one that is run.
+fn approved(mut params: Map<String, Value>, backing: &Backing) -> Result<Value, Error> {
+    let plan = &backing.plan;
+    let corrupt = |_| Error::Store(store::Error::Corrupt("an approval"));
+    params.insert("command".to_owned(), json!(plan.argv));
+    params.insert("rawCommand".to_owned(), json!(plan.command_text));
+    params.insert("systemRunPlan".to_owned(), serde_json::to_value(plan).map_err(corrupt)?);
+    for (key, value) in [("cwd", &plan.cwd), ("agentId", &plan.agent_id), ("sessionKey", &plan.session_key)] {
+        match value.as_deref().map(str::trim).filter(|value| !value.is_empty()) {
+            Some(value) => params.insert(key.to_owned(), json!(value)),
+            None => params.remove(key),
+        };
+    }
+    params.insert("approved".to_owned(), json!(true));
+    params.insert("approvalDecision".to_owned(), json!(backing.decision));
+    Ok(Value::Object(params))
 }
 
 /// The run id under which an approval is claimed; `None` where none is.
@@ -71,23 +111,21 @@ fn claimed(params: &Map<String, Value>) -> Result<Option<String>, Error> {
     }
 }
 
-/// Why a claimed approval does not count.
-async fn judge(approvals: &Approvals, node_id: &str, run_id: String) -> Result<Error, Error> {
-    let record = match approvals.snapshot(&run_id).await {
-        Ok(record) => record,
-        Err(approvals::Error::Unknown) => {
-            return Ok(refused("UNKNOWN_APPROVAL_ID", "unknown or expired approval id", Some(run_id)));
+fn unbacked(why: Unbacked, run_id: String) -> Error {
+    let (code, problem) = match why {
+        Unbacked::Unknown => ("UNKNOWN_APPROVAL_ID", "unknown or expired approval id"),
+        Unbacked::Expired => ("APPROVAL_EXPIRED", "approval expired"),
+        Unbacked::NoNode => ("APPROVAL_NODE_BINDING_MISSING", "approval id missing node binding"),
+        Unbacked::OtherNode => ("APPROVAL_NODE_MISMATCH", "approval id not valid for this node"),
+        Unbacked::OtherDevice => ("APPROVAL_DEVICE_MISMATCH", "approval id not valid for this device"),
+        Unbacked::OtherClient => ("APPROVAL_CLIENT_MISMATCH", "approval id not valid for this client"),
+        Unbacked::EnvMissing => {
+            ("APPROVAL_ENV_BINDING_MISSING", "approval id missing env binding for requested env overrides")
         }
-        Err(approvals::Error::Store(error)) => return Err(error.into()),
-        Err(_) => return Ok(refused("APPROVALS_UNAVAILABLE", "exec approvals unavailable", None)),
+        Unbacked::EnvDiffers => ("APPROVAL_ENV_MISMATCH", "approval id env binding mismatch"),
+        Unbacked::NotAllowed => ("APPROVAL_REQUIRED", "approval required"),
     };
-    let (code, problem) = match record.presentation.node_id {
-        _ if now_ms() > record.expires_at_ms => ("APPROVAL_EXPIRED", "approval expired"),
-        None => ("APPROVAL_NODE_BINDING_MISSING", "approval id missing node binding"),
-        Some(bound) if bound != node_id => ("APPROVAL_NODE_MISMATCH", "approval id not valid for this node"),
-        Some(_) => ("APPROVAL_REQUIRED", "approval required"),
-    };
-    Ok(refused(code, problem, Some(run_id)))
+    refused(code, problem, Some(run_id))
 }
 
 fn refused(code: &'static str, message: &'static str, run_id: Option<String>) -> Error {

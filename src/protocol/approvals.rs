@@ -84,6 +84,11 @@ pub struct SystemRunPlan {
     pub command_preview: Option<String>,
     pub agent_id: Option<String>,
     pub session_key: Option<String>,
+    /// What the node held true when it made the plan. It goes back to the node as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_snapshot: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutable_file_operand: Option<Value>,
 }
 
 /// What is asked, as those who decide see it: without characters that hide or turn round others.

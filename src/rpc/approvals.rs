@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::table::TwoReplies;
 use super::{Context, Table};
-use crate::approvals::{Approvals, Error, Policy, Taken};
+use crate::approvals::{Approvals, Error, Policy, Requester, Taken};
 use crate::protocol::approvals::{
     AcceptedReply, ApprovalGet, ApprovalHistory, ApprovalReply, ApprovalResolve, ApprovalResolveParams,
     ApprovalResolveReply, Decision, DecisionReply, ExecApprovalGet, ExecApprovalList, ExecApprovalRequest,
@@ -47,7 +47,7 @@ async fn request(
     }
     let two_phase = params.two_phase;
     let is_kept = params.require_delivery_route == Some(false);
-    let taken = approvals.request(params, &context.connection).await?;
+    let taken = approvals.request(params, requester(&context)).await?;
     let accepted = AcceptedReply {
         status: "accepted",
         id: taken.id.clone(),
@@ -58,6 +58,11 @@ async fn request(
     let first = (two_phase && (taken.has_route || is_kept)).then_some(accepted);
     let second = async move { decided(taken).await.map(|reply| DecisionReply { terminal_reason: None, ..reply }) };
     Ok(TwoReplies { first, second: second.boxed() })
+}
+
+/// Who asks, as the claim of a command that was approved has to be by the same.
+pub(super) fn requester(context: &Context) -> Requester {
+    Requester { device: context.caller.device_id().map(str::to_owned), connection: context.connection.to_string() }
 }
 
 async fn wait(approvals: Approvals, _: Context, params: WaitParams) -> Result<DecisionReply, ErrorShape> {

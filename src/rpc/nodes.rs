@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::approvals::requester;
 use super::devices::by;
 use super::{Context, Table};
 use crate::auth::Caller;
@@ -110,6 +111,7 @@ async fn invoke(nodes: Nodes, context: Context, params: InvokeParams) -> Result<
         timeout_ms: params.timeout_ms,
         idempotency_key: params.idempotency_key,
         session_key: params.session_key,
+        by: requester(&context),
         is_admin: permits(context.caller.scopes(), Scope::Admin),
     };
     let answered = nodes.invoke(invocation).await?;

@@ -376,7 +376,7 @@ async fn nodes_that_mean_harm_reach_nobody_else() {
 }
 
 #[tokio::test]
-async fn an_approval_that_nothing_stands_behind_does_not_count() {
+async fn an_approval_counts_for_what_was_asked_and_who_asked_once() {
     let gateway = gateway().start().await;
     let mut owner = gateway.operator().await;
     let (device, other) = (Device::new(), Device::new());
@@ -397,7 +397,8 @@ async fn an_approval_that_nothing_stands_behind_does_not_count() {
         (json!({"approved": true, "runId": "none"}), "UNKNOWN_APPROVAL_ID"),
         (json!({"approvalDecision": "allow-always", "runId": "a2"}), "APPROVAL_NODE_MISMATCH"),
         (json!({"approved": true, "runId": "a3"}), "APPROVAL_NODE_BINDING_MISSING"),
-        (json!({"approved": true, "runId": "a1"}), "APPROVAL_REQUIRED"),
+        (json!({"approved": true, "runId": "a1", "env": {"A": "1"}}), "APPROVAL_ENV_BINDING_MISSING"),
+        (json!({"approvalSource": "ask-fallback", "runId": "a1"}), "APPROVAL_REQUIRED"),
         (json!({"approvalSource": "me"}), "INVALID_APPROVAL_SOURCE"),
     ] {
         let mut params = json!({"command": ["ls"]});
@@ -406,7 +407,39 @@ async fn an_approval_that_nothing_stands_behind_does_not_count() {
         let error = owner.request("node.invoke", call).await.expect_err("it is refused");
         assert_eq!((&error["code"], &error["details"]["code"]), (&json!("INVALID_REQUEST"), &json!(code)), "{error}");
     }
-    // The first that reaches the node is one that claims nothing.
+    // Nor is what somebody else asked for, or nobody has allowed.
+    let mut other_client = gateway.operator().await;
+    let claim = json!({"params": {"command": ["ls"], "approved": true, "runId": "a1"}, "timeoutMs": 200});
+    let error =
+        other_client.request("node.invoke", call(&device, "system.run", claim.clone())).await.expect_err("not its own");
+    assert_eq!(error["details"], json!({"code": "APPROVAL_CLIENT_MISMATCH", "runId": "a1"}), "{error}");
+    let request = json!({
+        "id": "a4", "command": "ls", "host": "node", "nodeId": device.id(), "systemRunPlan": plan, "twoPhase": true,
+        "requireDeliveryRoute": false,
+    });
+    let started = owner.start("exec.approval.request", request).await;
+    owner.response(&started).await.expect("it is taken");
+    let undecided = json!({"params": {"command": ["ls"], "approved": true, "runId": "a4"}});
+    let error = owner.request("node.invoke", call(&device, "system.run", undecided)).await.expect_err("undecided");
+    assert_eq!(error["details"]["code"], "APPROVAL_REQUIRED", "{error}");
+
+    // What was approved is run, whatever else is sent, and once.
+    let mut lying = claim.clone();
+    lying["params"]["command"] = json!(["rm", "-rf", "/"]);
+    lying["params"]["cwd"] = json!("/elsewhere");
+    let id = owner.start("node.invoke", call(&device, "system.run", lying)).await;
+    let asked = bench.event("node.invoke.request", |_| true).await;
+    let handed: Value = serde_json::from_str(asked["paramsJSON"].as_str().unwrap()).unwrap();
+    assert_eq!(
+        (&handed["command"], &handed["rawCommand"], &handed["approved"], &handed["approvalDecision"]),
+        (&json!(["ls"]), &json!("ls"), &json!(true), &json!("allow-once")),
+        "{handed}"
+    );
+    assert_eq!((handed.get("cwd"), &handed["systemRunPlan"]["argv"]), (None, &json!(["ls"])), "{handed}");
+    owner.response(&id).await.expect_err("nobody answers");
+    let error = owner.request("node.invoke", call(&device, "system.run", claim)).await.expect_err("it is used up");
+    assert_eq!(error["details"]["code"], "APPROVAL_REQUIRED", "{error}");
+    // One that claims nothing gets through without a word of it.
     let params = json!({"params": {"command": ["ls"], "runId": "a1", "approvalDecision": "deny"}, "timeoutMs": 100});
     let id = owner.start("node.invoke", call(&device, "system.run", params)).await;
     let asked = bench.event("node.invoke.request", |_| true).await;
