@@ -26,6 +26,8 @@ const usual = ["system.which", "system.run", "system.notify", "camera.snap", "fi
 const stats = { cpuCount: 2, loadAverage: [0.5, 1, 2], memoryTotalBytes: 10, memoryFreeBytes: 5, diskTotalBytes: 10, diskAvailableBytes: 5 };
 const report = (event, payload) => ({ event, payloadJSON: JSON.stringify(payload) });
 const inventory = { protocolFeatures: ["node-worker-supervisor-v6"], workerHost: { enabled: false } };
+const plan = { argv: ["ls"], cwd: "/tmp", commandText: "ls", commandPreview: null, agentId: "main", sessionKey: "agent:main:main" };
+const claim = (name, more) => call("node.invoke", of({ command: "system.run", idempotencyKey: "k", params: { command: ["ls"], approved: true, runId: "for-the-node", ...more } }), { name: `what was approved, ${name}` });
 const request = (saved) => ({ requestId: saved.list.pending[0].requestId });
 
 export const nodes = {
@@ -61,6 +63,12 @@ export const nodes = {
     invoke("system.run", { params: { rawCommand: "ls" } }),
     invoke("system.run", { params: { command: ["ls"], rawCommand: "rm" } }),
     invoke("system.run", { params: [1] }),
+    call("exec.approval.request", of({ id: "for-the-node", command: "ls", host: "node", systemRunPlan: plan, twoPhase: true, requireDeliveryRoute: false, timeoutMs: 60_000 }), { name: "for the node" }),
+    claim("before it is decided", {}),
+    call("exec.approval.resolve", { id: "for-the-node", decision: "allow-once" }),
+    claim("with another environment", { env: { A: "1" } }),
+    claim("under a false command", { command: ["rm"], cwd: "/elsewhere" }),
+    claim("a second time", {}),
     invoke("nope.nope"), invoke("camera.snap"), invoke("camera.list"), invoke("screen.snapshot"), invoke("computer.act"),
     invoke("talk.ptt.start"), invoke("file.fetch"), invoke("fs.listDir"), invoke("system.execApprovals.get"),
     invoke("worker.launch.v1"), invoke("agent.cli.claude.run.v1"),
