@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use crate::protocol::nodes::NodeFault;
@@ -13,10 +13,10 @@ const MAX_OF_ONE: usize = 64;
 const MAX_OF_ALL: usize = 1024;
 
 /// How a node answered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(super) enum Ending {
     Done {
-        payload: Option<Value>,
+        payload: Option<Box<RawValue>>,
         payload_json: Option<String>,
     },
     Failed(NodeFault),
@@ -139,7 +139,7 @@ mod tests {
         assert!(!calls.end(&call.id, &other, done()));
         assert!(calls.end(&call.id, &one, done()));
         assert!(!calls.end(&call.id, &one, done()), "late");
-        assert_eq!(call.answer.try_recv().unwrap(), done());
+        assert!(matches!(call.answer.try_recv(), Ok(Ending::Done { .. })));
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         let (one, other): (Arc<str>, Arc<str>) = ("one".into(), "other".into());
         let (mut ours, mut theirs) = (calls.begin(&one, "c").unwrap(), calls.begin(&other, "c").unwrap());
         calls.end_of(&one);
-        assert_eq!(ours.answer.try_recv().unwrap(), Ending::Gone);
+        assert!(matches!(ours.answer.try_recv(), Ok(Ending::Gone)));
         assert!(theirs.answer.try_recv().is_err());
     }
 
@@ -185,7 +185,8 @@ mod tests {
         let not_ready = || Ending::Failed(NodeFault { code: Some(NOT_READY.to_owned()), message: None });
         let mut call = calls.begin(&one, "c").unwrap();
         calls.end(&call.id, &one, not_ready());
-        assert_eq!(call.answer.try_recv().unwrap(), not_ready());
+        let Ending::Failed(fault) = call.answer.try_recv().unwrap() else { panic!("a fault") };
+        assert_eq!(fault.code.as_deref(), Some(NOT_READY));
         let mut call = calls.begin(&one, "c").unwrap();
         calls.note_progress(&call.id, &one);
         calls.end(&call.id, &one, not_ready());

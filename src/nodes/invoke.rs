@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::time::Instant;
 
 use super::attached::Attached;
@@ -16,6 +17,9 @@ use crate::protocol::{Event, Scope};
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Stands for "as long as it takes": nothing waits for ever.
 const MAX_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most that a node is sent with a call, in bytes. It is quoted on its way, and has to fit into one frame: larger ones
+/// would cost the node its connection.
+const MAX_ASKED: usize = 8 * 1024 * 1024;
 /// Pauses before a node that was not ready is asked again.
 const READINESS_PAUSES_MS: [u64; 4] = [100, 250, 500, 1_000];
 
@@ -34,10 +38,10 @@ pub struct Invocation {
 }
 
 /// What a node answered.
-#[derive(Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Answered {
     pub command: String,
-    pub payload: Option<Value>,
+    pub payload: Option<Box<RawValue>>,
     /// As the node wrote it.
     pub payload_json: Option<String>,
 }
@@ -80,14 +84,20 @@ impl Nodes {
         } else {
             invocation.params
         };
+        let params = params.map(|params| params.to_string());
+        let key = invocation.session_key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty());
+        let sizes = [params.as_ref(), key.as_ref(), Some(&invocation.idempotency_key)];
+        if sizes.into_iter().flatten().map(String::len).sum::<usize>() > MAX_ASKED {
+            return Err(Error::Invalid("the params are too large for a node"));
+        }
         let request = InvokeRequest {
             id: String::new(),
             node_id: node_id.to_owned(),
             command,
-            params_json: params.map(|params| params.to_string()),
+            params_json: params,
             timeout_ms: 0,
             idempotency_key: invocation.idempotency_key,
-            session_key: invocation.session_key.map(|key| key.trim().to_owned()).filter(|key| !key.is_empty()),
+            session_key: key,
         };
         self.ask_until_ready(&node, &request, timeout.map(|_| deadline), deadline).await
     }
@@ -170,11 +180,13 @@ fn gone(command: &str) -> Fault {
     Fault::ours("DISCONNECTED", format!("node disconnected ({command})"))
 }
 
-/// A payload that came as text is read; text that is no JSON is handed on as text.
-fn answered(command: String, payload: Option<Value>, payload_json: Option<String>) -> Answered {
+/// A payload that came as text is its JSON; text that is none is handed on as text.
+fn answered(command: String, payload: Option<Box<RawValue>>, payload_json: Option<String>) -> Answered {
     let written = payload_json.as_deref().map(str::trim).filter(|text| !text.is_empty());
     let payload = match written {
-        Some(text) => Some(serde_json::from_str(text).unwrap_or_else(|_| serde_json::json!({ "payloadJSON": text }))),
+        Some(text) => RawValue::from_string(text.to_owned())
+            .or_else(|_| to_raw_value(&serde_json::json!({ "payloadJSON": text })))
+            .ok(),
         None => payload,
     };
     Answered { command, payload, payload_json }
@@ -202,11 +214,13 @@ mod tests {
 
     #[test]
     fn text_that_is_no_json_is_handed_on_as_text() {
-        let command = || "c".to_owned();
-        let read = answered(command(), None, Some(" {\"a\":1}".to_owned()));
-        assert_eq!(read.payload, Some(json!({"a": 1})));
-        assert_eq!(answered(command(), None, Some("no".to_owned())).payload, Some(json!({"payloadJSON": "no"})));
-        assert_eq!(answered(command(), Some(json!(1)), Some(String::new())).payload, Some(json!(1)));
+        let read = |payload: Option<&str>, written: &str| {
+            let payload = payload.map(|text| RawValue::from_string(text.to_owned()).unwrap());
+            answered("c".to_owned(), payload, Some(written.to_owned())).payload.map(|payload| payload.get().to_owned())
+        };
+        assert_eq!(read(None, " {\"a\":1}").as_deref(), Some("{\"a\":1}"));
+        assert_eq!(read(None, "no").as_deref(), Some("{\"payloadJSON\":\"no\"}"));
+        assert_eq!(read(Some("1"), "").as_deref(), Some("1"));
     }
 
     #[test]

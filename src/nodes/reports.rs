@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::attached::Attached;
 use super::calls::Ending;
@@ -14,6 +14,8 @@ use crate::protocol::nodes::{EventReply, HostStats, HostStatsSeen, InvokeResultP
 /// Largest answer that a caller is handed, in bytes of JSON. It goes out twice, read and as it was written, and has to
 /// fit into one frame.
 const MAX_ANSWER: usize = 8 * 1024 * 1024;
+/// Longest words of a node about what went wrong, in characters.
+const MAX_WORDS: usize = 8 * 1024;
 /// Largest piece of a call's progress, in bytes.
 const MAX_PIECE: usize = 16 * 1024;
 
@@ -27,12 +29,12 @@ impl Nodes {
         node_id: &str,
         connection: &str,
         event: String,
-        payload: Option<Value>,
+        payload: Option<&str>,
     ) -> Result<EventReply, Error> {
         let node = self.0.registry.held(node_id, connection).filter(|node| node.is_approved());
         let node = node.ok_or(Error::PairingChanged)?;
         let (handled, reason) = match event.as_str() {
-            "node.host.stats" => match payload.map(serde_json::from_value::<HostStats>) {
+            "node.host.stats" => match payload.map(serde_json::from_str::<HostStats>) {
                 Some(Ok(stats)) if stats.is_sound() => {
                     self.note_host_stats(&node, stats);
                     (true, "updated")
@@ -63,7 +65,7 @@ impl Nodes {
         let ending = if params.ok {
             done(params.payload, params.payload_json)
         } else {
-            Ending::Failed(params.error.unwrap_or_default())
+            Ending::Failed(bounded(params.error.unwrap_or_default()))
         };
         Ok(self.0.calls.end(&params.id, connection, ending))
     }
@@ -109,17 +111,25 @@ impl Nodes {
     }
 }
 
-fn done(payload: Option<Value>, written: Option<Value>) -> Ending {
-    let (payload, payload_json) = match written {
-        Some(Value::String(text)) => (payload, Some(text)),
-        other => (payload.or(other), None),
+fn done(payload: Option<Box<RawValue>>, written: Option<Box<RawValue>>) -> Ending {
+    let text = written.as_ref().and_then(|written| serde_json::from_str::<String>(written.get()).ok());
+    let (payload, payload_json) = match text {
+        Some(text) => (payload, Some(text)),
+        None => (payload.or(written.filter(|written| written.get() != "null")), None),
     };
-    let size = payload_json
-        .as_ref()
-        .map_or_else(|| payload.as_ref().map_or(0, |payload| payload.to_string().len()), String::len);
+    let size = match &payload_json {
+        Some(text) => text.len(),
+        None => payload.as_ref().map_or(0, |payload| payload.get().len()),
+    };
     if size > MAX_ANSWER {
         let message = format!("the node answered {size} bytes; {MAX_ANSWER} are handed on");
         return Ending::Failed(NodeFault { code: Some("PAYLOAD_TOO_LARGE".to_owned()), message: Some(message) });
     }
     Ending::Done { payload, payload_json }
+}
+
+/// The words of a node about what went wrong, cut to size.
+fn bounded(fault: NodeFault) -> NodeFault {
+    let cut = |text: Option<String>| text.map(|text| text.chars().take(MAX_WORDS).collect());
+    NodeFault { code: cut(fault.code), message: cut(fault.message) }
 }

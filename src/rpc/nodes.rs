@@ -1,6 +1,7 @@
 //! `node.*`.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::approvals::requester;
 use super::devices::by;
@@ -23,6 +24,8 @@ use crate::protocol::{ErrorShape, NoParams, Scope};
 
 /// Most skills that a node may publish at a time.
 const MAX_SKILLS: usize = 64;
+/// The longest name, in characters. The real gateway has no limit.
+const MAX_NAME: usize = 256;
 /// Most tools.
 const MAX_TOOLS: usize = 1024;
 
@@ -98,6 +101,10 @@ async fn remove(
 
 async fn rename(nodes: Nodes, context: Context, params: RenameParams) -> Result<RenameReply, ErrorShape> {
     let node_id = params.node_id.trim();
+    if params.display_name.chars().count() > MAX_NAME {
+        let problem = format!("at /displayName: must not have more than {MAX_NAME} characters");
+        return Err(ErrorShape::invalid(format!("invalid node.rename params: {problem}")));
+    }
     let display_name = nodes.rename(node_id, &params.display_name, reach(&context.caller)).await?;
     Ok(RenameReply { node_id: node_id.to_owned(), display_name })
 }
@@ -141,10 +148,7 @@ async fn progress(nodes: Nodes, context: Context, params: InvokeProgressParams) 
 }
 
 async fn event(nodes: Nodes, context: Context, params: EventParams) -> Result<EventReply, ErrorShape> {
-    let payload = match params.payload_json {
-        Some(text) => serde_json::from_str(&text).ok(),
-        None => params.payload,
-    };
+    let payload = params.payload_json.as_deref().or(params.payload.as_deref().map(RawValue::get));
     Ok(nodes.report(own_id(&context)?, &context.connection, params.event, payload)?)
 }
 

@@ -329,6 +329,15 @@ async fn nodes_that_mean_harm_reach_nobody_else() {
     let error = owner.response(&id).await.expect_err("too much");
     assert_eq!(error["details"]["nodeError"]["code"], "PAYLOAD_TOO_LARGE", "{error}");
 
+    let result = json!({"id": "none", "nodeId": device.id(), "ok": 5});
+    bad(&mut bench, "node.invoke.result", result, "invalid node.invoke.result params: at /ok: must be boolean").await;
+    let large = call(&device, "system.which", json!({"params": {"text": "x".repeat(8 * 1024 * 1024)}}));
+    let error = owner.request("node.invoke", large).await.expect_err("too much for a frame");
+    assert_eq!(error["message"], "the params are too large for a node", "{error}");
+    let name = json!({"nodeId": device.id(), "displayName": "x".repeat(257)});
+    let problem = "invalid node.rename params: at /displayName: must not have more than 256 characters";
+    bad(&mut owner, "node.rename", name, problem).await;
+
     // Neither has the other's methods.
     bad(&mut rogue, "node.list", json!({}), "unauthorized role: node").await;
     bad(&mut rogue, "node.invoke", call(&device, "system.which", json!({})), "unauthorized role: node").await;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::bounds::not_empty;
 use super::super::{Access, Method, Scope, method};
@@ -32,8 +33,10 @@ pub struct InvokeReply {
     pub ok: bool,
     pub node_id: String,
     pub command: String,
+    /// As the node wrote it: it is not taken apart on its way.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub payload: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub payload: Option<Box<RawValue>>,
     /// The same as the node wrote it, if it did.
     #[serde(rename = "payloadJSON")]
     pub payload_json: Option<String>,
@@ -85,10 +88,12 @@ pub struct InvokeResultParams {
     pub node_id: String,
     pub ok: bool,
     #[serde(default)]
-    pub payload: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub payload: Option<Box<RawValue>>,
     /// Text; anything else in its place counts as the payload.
     #[serde(default, rename = "payloadJSON")]
-    pub payload_json: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub payload_json: Option<Box<RawValue>>,
     #[serde(default)]
     pub error: Option<NodeFault>,
 }

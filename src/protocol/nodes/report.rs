@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::super::bounds::not_empty;
 use super::super::{Access, method};
@@ -11,7 +12,8 @@ pub struct EventParams {
     #[serde(deserialize_with = "not_empty")]
     pub event: String,
     #[serde(default)]
-    pub payload: Option<Value>,
+    #[schemars(with = "Option<Value>")]
+    pub payload: Option<Box<RawValue>>,
     /// Wins over `payload`.
     #[serde(default, rename = "payloadJSON")]
     pub payload_json: Option<String>,
