@@ -40,13 +40,14 @@ impl GatewayUrl {
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(refuse("it carries a user name: pass the secret with --token or --password"));
         }
-        let host = uri.host().unwrap_or_default();
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let written = uri.host().unwrap_or_default();
+        let bracketed = written.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = bracketed.unwrap_or(written);
         if host.is_empty() {
             return Err(refuse("it has no host: write ws://host:port"));
         }
-        // The parser lets brackets stand anywhere.
-        if host.contains(['[', ']']) || (host.contains(':') && host.parse::<Ipv6Addr>().is_err()) {
+        // The parser lets brackets stand anywhere, and around anything.
+        if host.contains(['[', ']']) || (bracketed.is_some() && host.parse::<Ipv6Addr>().is_err()) {
             return Err(refuse("its host is no name and no address: write ws://host:port"));
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());

@@ -128,12 +128,50 @@ method!(
 pub struct StatusParams {
     #[serde(default)]
     pub include_channel_summary: Option<bool>,
+    /// OpenClaw's command line asks for it, so as not to read the configuration itself.
+    #[serde(default)]
+    pub include_cli_projection: bool,
+}
+
+/// What a command line would otherwise read from the configuration.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CliProjection {
+    pub agents: CliAgents,
+    /// There are no channels of updates.
+    pub update_channel: Option<&'static str>,
+    pub memory_plugin: MemoryPlugin,
+}
+
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CliAgents {
+    pub default_id: String,
+    /// `sole`: one agent, and nobody has to say which.
+    pub ownership: &'static str,
+    pub selection_required: bool,
+    pub rows: Vec<CliAgent>,
+}
+
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct CliAgent {
+    pub id: String,
+}
+
+/// There are no plugins, and so no memory by one.
+#[derive(Debug, Clone, Serialize, schemars::JsonSchema)]
+pub struct MemoryPlugin {
+    pub enabled: bool,
+    pub slot: Option<&'static str>,
+    pub reason: &'static str,
 }
 
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusReply {
     pub runtime_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cli_projection: Option<CliProjection>,
     pub heartbeat: HeartbeatStatus,
     pub channel_summary: Vec<String>,
     /// What the agent is told with the next thing that wakes it in its main session.

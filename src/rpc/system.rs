@@ -14,10 +14,10 @@ use crate::clock::now_ms;
 use crate::config::Configuration;
 use crate::protocol::access::Scope;
 use crate::protocol::system::{
-    AgentHealth, AgentHeartbeat, AgentSessions, ConfigReload, GatewayIdentity as GatewayIdentityMethod, Health,
-    HealthParams, HealthReply, HeartbeatHealth, HeartbeatStatus, IdentityReply, ModelRuntime, PluginHealth,
-    ProcessStatus, SessionCount, SessionStatus, Status, StatusParams, StatusReply, TailnetHealth, TaskAudit,
-    TaskCounts, UpdateReply, UpdateStatus,
+    AgentHealth, AgentHeartbeat, AgentSessions, CliAgent, CliAgents, CliProjection, ConfigReload,
+    GatewayIdentity as GatewayIdentityMethod, Health, HealthParams, HealthReply, HeartbeatHealth, HeartbeatStatus,
+    IdentityReply, MemoryPlugin, ModelRuntime, PluginHealth, ProcessStatus, SessionCount, SessionStatus, Status,
+    StatusParams, StatusReply, TailnetHealth, TaskAudit, TaskCounts, UpdateReply, UpdateStatus,
 };
 use crate::protocol::{ErrorShape, NoParams};
 use crate::sessions::{SessionKey, Sessions};
@@ -89,7 +89,7 @@ impl System {
         })
     }
 
-    async fn status(&self, shows_all: bool) -> Result<StatusReply, ErrorShape> {
+    async fn status(&self, shows_all: bool, wants_projection: bool) -> Result<StatusReply, ErrorShape> {
         let sessions = redacted(self.sessions.count().await?, shows_all);
         let agent_id = self.agent.id().to_owned();
         let by_agent = AgentSessions {
@@ -127,7 +127,21 @@ impl System {
                 connections: self.connections.load(Ordering::Relaxed),
             },
             tailnet: self.tailnet.borrow().clone(),
+            cli_projection: wants_projection.then(|| projection(agent_id)),
         })
+    }
+}
+
+fn projection(agent_id: String) -> CliProjection {
+    CliProjection {
+        agents: CliAgents {
+            default_id: agent_id.clone(),
+            ownership: "sole",
+            selection_required: false,
+            rows: vec![CliAgent { id: agent_id }],
+        },
+        update_channel: None,
+        memory_plugin: MemoryPlugin { enabled: false, slot: None, reason: "plugins disabled" },
     }
 }
 
@@ -184,8 +198,8 @@ async fn health(system: System, context: Context, _: HealthParams) -> Result<Hea
     Ok(HealthReply { model_runtime: Some(ModelRuntime::default()), ..health })
 }
 
-async fn status(system: System, context: Context, _: StatusParams) -> Result<StatusReply, ErrorShape> {
-    system.status(context.caller.may(Scope::Admin)).await
+async fn status(system: System, context: Context, params: StatusParams) -> Result<StatusReply, ErrorShape> {
+    system.status(context.caller.may(Scope::Admin), params.include_cli_projection).await
 }
 
 async fn identity_of(identity: Arc<GatewayIdentity>, _: Context, _: NoParams) -> Result<IdentityReply, ErrorShape> {

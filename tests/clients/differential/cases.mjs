@@ -31,6 +31,7 @@ const reading = {
     ),
     call("health", { probe: true }),
     call("status", { includeChannelSummary: false }),
+    call("status", { includeCliProjection: true }),
     call("channels.status", { probe: false, timeoutMs: 1000 }),
     call("models.list", { view: "all" }),
     call("models.list", { view: "configured" }),
