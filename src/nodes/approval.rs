@@ -5,7 +5,7 @@ use super::surface::Declaration;
 use super::{Error, Nodes};
 use crate::clock::now_ms;
 use crate::protocol::access::permits;
-use crate::protocol::nodes::{NodeDecision, PairedNode, PendingNode};
+use crate::protocol::nodes::{DeclaredNode, NodeDecision, PairedNode, PendingNode};
 use crate::protocol::{Role, Scope};
 use crate::store::{self, ApprovedSurface, Device, NodeRecord};
 
@@ -179,44 +179,19 @@ pub(super) fn grant(record: &mut NodeRecord, now: u64) -> Option<String> {
 pub(super) fn pending_node(device: &Device, record: &NodeRecord) -> Result<Option<PendingNode>, Error> {
     let Some(request) = &record.waiting else { return Ok(None) };
     let declaration = read(&request.declaration)?;
-    let facts = device.facts.clone();
     Ok(Some(PendingNode {
         request_id: request.request_id.clone(),
-        node_id: facts.device_id,
-        client_id: facts.client_id,
-        client_mode: facts.client_mode,
-        display_name: declaration.display_name.or(facts.display_name),
-        platform: facts.platform,
-        version: Some(declaration.version),
-        device_family: facts.device_family,
-        model_identifier: declaration.model_identifier,
         required_approve_scopes: scopes_to_approve(&declaration.surface),
-        permissions: declaration.surface.told_permissions(),
-        caps: declaration.surface.caps,
-        commands: declaration.surface.commands,
-        remote_ip: facts.remote_ip,
         silent: declaration.is_silent.then_some(true),
+        node: declared_node(device, declaration, None),
         ts: request.requested_at,
     }))
 }
 
 pub(super) fn paired_node(device: &Device, record: &NodeRecord) -> Result<Option<PairedNode>, Error> {
     let Some(approval) = &record.approved else { return Ok(None) };
-    let declaration = read(&approval.declaration)?;
-    let facts = device.facts.clone();
     Ok(Some(PairedNode {
-        node_id: facts.device_id,
-        client_id: facts.client_id,
-        client_mode: facts.client_mode,
-        display_name: record.display_name.clone().or(declaration.display_name).or(facts.display_name),
-        platform: facts.platform,
-        version: Some(declaration.version),
-        device_family: facts.device_family,
-        model_identifier: declaration.model_identifier,
-        permissions: declaration.surface.told_permissions(),
-        caps: declaration.surface.caps,
-        commands: declaration.surface.commands,
-        remote_ip: facts.remote_ip,
+        node: declared_node(device, read(&approval.declaration)?, record.display_name.clone()),
         created_at_ms: approval.created_at,
         approved_at_ms: approval.approved_at,
         last_connected_at_ms: record.last_connected_at,
@@ -225,4 +200,23 @@ pub(super) fn paired_node(device: &Device, record: &NodeRecord) -> Result<Option
         last_seen_at_ms: device.last_seen_at,
         last_seen_reason: device.last_seen_by.as_str(),
     }))
+}
+
+/// `given` is the name that an operator gave it.
+fn declared_node(device: &Device, declaration: Declaration, given: Option<String>) -> DeclaredNode {
+    let facts = device.facts.clone();
+    DeclaredNode {
+        node_id: facts.device_id,
+        client_id: facts.client_id,
+        client_mode: facts.client_mode,
+        display_name: given.or(declaration.display_name).or(facts.display_name),
+        platform: facts.platform,
+        version: Some(declaration.version),
+        device_family: facts.device_family,
+        model_identifier: declaration.model_identifier,
+        permissions: declaration.surface.told_permissions(),
+        caps: declaration.surface.caps,
+        commands: declaration.surface.commands,
+        remote_ip: facts.remote_ip,
+    }
 }

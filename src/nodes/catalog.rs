@@ -104,9 +104,9 @@ fn with_pending(row: NodeRow, pending: Option<PendingNode>) -> NodeRow {
     let Some(pending) = pending else { return row };
     NodeRow {
         pending_request_id: Some(pending.request_id),
-        pending_declared_caps: Some(pending.caps),
-        pending_declared_commands: Some(pending.commands),
-        pending_declared_permissions: pending.permissions,
+        pending_declared_caps: Some(pending.node.caps),
+        pending_declared_commands: Some(pending.node.commands),
+        pending_declared_permissions: pending.node.permissions,
         ..row
     }
 }

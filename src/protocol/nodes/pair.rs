@@ -17,11 +17,10 @@ pub struct PairListReply {
 
 method!(NodePairList = "node.pair.list", Access::Operator(Scope::Pairing), NoParams => PairListReply);
 
-/// What a node declared, waiting for an approval. It does not end by itself.
+/// A node by what it declared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct PendingNode {
-    pub request_id: String,
+pub struct DeclaredNode {
     pub node_id: String,
     pub client_id: String,
     pub client_mode: String,
@@ -36,12 +35,21 @@ pub struct PendingNode {
     pub model_identifier: Option<String>,
     pub caps: BTreeSet<String>,
     pub commands: BTreeSet<String>,
-    /// What an operator needs to approve it.
-    pub required_approve_scopes: Vec<Scope>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions: Option<BTreeMap<String, bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote_ip: Option<String>,
+}
+
+/// What a node declared, waiting for an approval. It does not end by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingNode {
+    pub request_id: String,
+    #[serde(flatten)]
+    pub node: DeclaredNode,
+    /// What an operator needs to approve it.
+    pub required_approve_scopes: Vec<Scope>,
     /// Whether the device itself was paired without anybody's approval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent: Option<bool>,
@@ -52,24 +60,8 @@ pub struct PendingNode {
 #[derive(Debug, Clone, PartialEq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PairedNode {
-    pub node_id: String,
-    pub client_id: String,
-    pub client_mode: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub display_name: Option<String>,
-    pub platform: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub device_family: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub model_identifier: Option<String>,
-    pub caps: BTreeSet<String>,
-    pub commands: BTreeSet<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub permissions: Option<BTreeMap<String, bool>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remote_ip: Option<String>,
+    #[serde(flatten)]
+    pub node: DeclaredNode,
     /// Of the first approval.
     pub created_at_ms: u64,
     pub approved_at_ms: u64,
