@@ -34,12 +34,14 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Stored>> {
 /// The stored token, or a new one that is stored before it is returned. Of two processes that start together both get
 /// the same.
 pub(super) fn read_or_create(path: &Path) -> io::Result<Stored> {
+    // Asked first: a file that comes to be after this holds another process's token.
+    let was_there = path.exists();
     if let Some(stored) = read(path)? {
         return Ok(stored);
     }
     let token = random_token();
     let text = format!("{}\n", token.expose());
-    if path.exists() {
+    if was_there {
         // A blank file is no token.
         write_private_file(path, text.as_bytes())?;
     } else {
@@ -68,14 +70,17 @@ mod tests {
 
     #[test]
     fn many_at_once_agree() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("gateway-token");
-        let tokens: Vec<String> = std::thread::scope(|scope| {
-            let threads: Vec<_> =
-                (0..8).map(|_| scope.spawn(|| read_or_create(&path).unwrap().token.expose().clone())).collect();
-            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-        });
-        assert!(tokens.iter().all(|token| *token == tokens[0]));
+        // Many times, because the moment in which they could disagree is short.
+        for _ in 0..200 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("gateway-token");
+            let tokens: Vec<String> = std::thread::scope(|scope| {
+                let threads: Vec<_> =
+                    (0..8).map(|_| scope.spawn(|| read_or_create(&path).unwrap().token.expose().clone())).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+            });
+            assert!(tokens.iter().all(|token| *token == tokens[0]));
+        }
     }
 
     #[test]
