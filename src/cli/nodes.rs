@@ -248,12 +248,15 @@ fn commands(node: &Value) -> String {
 }
 
 fn line(node: &Value) -> String {
-    let here = match node.at("connected") == true {
+    let (id, platform) = (report::text(node.at("nodeId")), report::text(node.at("platform")));
+    format!("{id}  {}  {platform}  {}  {}", name(node), presence(node), report::text(node.at("approvalState")))
+}
+
+fn presence(node: &Value) -> String {
+    match node.at("connected") == true {
         true => "connected".to_owned(),
         false => format!("offline, seen {} ago", ago(node.at("lastSeenAtMs"))),
-    };
-    let (id, platform) = (report::text(node.at("nodeId")), report::text(node.at("platform")));
-    format!("{id}  {}  {platform}  {here}  {}", name(node), report::text(node.at("approvalState")))
+    }
 }
 
 fn described(node: &Value) -> String {
@@ -265,7 +268,7 @@ fn described(node: &Value) -> String {
     if let Some(address) = node.at("remoteIp").as_str() {
         rows.add("address", plain(address));
     }
-    rows.add("state", line(node).split("  ").skip(3).collect::<Vec<_>>().join(", "));
+    rows.add("state", format!("{}, {}", presence(node), report::text(node.at("approvalState"))));
     if let Some(request) = node.at("pendingRequestId").as_str() {
         let declared = joined(node.at("pendingDeclaredCommands"));
         rows.add("waiting", format!("{declared}\ntailclaw nodes approve {}", plain(request)));
@@ -297,6 +300,13 @@ mod tests {
         assert!(several.contains("a1, b2"), "{several}");
         let none = choose(&nodes, "phone\u{1b}").unwrap_err().to_string();
         assert!(none.contains("no node is called phone\u{fffd}; there are Desk, desk, a1"), "{none}");
+    }
+
+    #[test]
+    fn a_node_with_spaces_in_its_name_is_described_rightly() {
+        let node = json!({ "nodeId": "a1", "displayName": "My  own  desk", "connected": true,
+                           "approvalState": "approved" });
+        assert!(described(&node).contains("state     connected, approved\n"), "{}", described(&node));
     }
 
     #[test]

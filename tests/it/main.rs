@@ -25,6 +25,7 @@ mod identity;
 mod keepalive;
 mod limits;
 mod matrix;
+mod node_programs;
 mod nodes;
 mod openclaw_cli;
 mod pairing;
