@@ -78,6 +78,10 @@ impl GatewayBuilder {
         &self.state
     }
 
+    pub fn setting(&self, pointer: &str) -> &Value {
+        self.config.pointer(pointer).unwrap_or(&Value::Null)
+    }
+
     pub async fn start(self) -> Gateway {
         let mut gateway = self.start_unready();
         gateway.wait_ready().await;
@@ -156,7 +160,7 @@ impl Gateway {
     }
 
     pub fn setting(&self, pointer: &str) -> &Value {
-        self.builder.config.pointer(pointer).unwrap_or(&Value::Null)
+        self.builder.setting(pointer)
     }
 
     /// The configured token, or the one the gateway made on its first start. Seen as the gateway itself sees its state

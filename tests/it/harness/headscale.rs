@@ -1,6 +1,7 @@
 //! A real control server on loopback: headscale with two users, two tags and a policy that grants rights on the
 //! gateway.
 
+use super::peer::LOOPBACK_ONLY;
 use super::process::{Process, Signal, free_port, guarded, run};
 use super::{eventually, get, seconds, tools};
 use serde_json::{Value, json};
@@ -9,6 +10,11 @@ use std::path::{Path, PathBuf};
 
 pub const DOMAIN: &str = "claw.test";
 const CONFIG: &str = include_str!("headscale.yaml");
+
+/// For every node of this tailnet: its relay speaks plain HTTP, as headscale itself does here.
+pub fn environment() -> Vec<(&'static str, &'static str)> {
+    [&LOOPBACK_ONLY[..], &[("TS_DEBUG_USE_DERP_HTTP", "1")]].concat()
+}
 
 pub enum Owner {
     User(&'static str),

@@ -3,6 +3,7 @@
 //! Nothing here knows the gateway's sources: it is driven through its program, its sockets and its files only.
 //! One file per kind of thing a test talks to. The topics in `tests/it/*.rs` hold the tests.
 
+mod authority;
 mod browser;
 mod client;
 mod driver;
@@ -17,8 +18,10 @@ mod peer;
 mod process;
 mod published_client;
 mod tailnet;
+mod test_control;
 mod tools;
 
+pub use authority::{Authority, tls};
 pub use browser::Browser;
 pub use client::{Closed, Device, RawClient, Reply, connect_params};
 pub use gateway::{Gateway, GatewayBuilder, Output, gateway};
@@ -31,6 +34,7 @@ pub use peer::TailscalePeer;
 pub use process::{Signal, free_port, guarded, raise_descriptor_limit};
 pub use published_client::PublishedClient;
 pub use tailnet::{OnTailnet, tailnet, unique_name, with_tailnet_env};
+pub use test_control::{TEST_DOMAIN, TestControl};
 pub use tools::tools;
 
 use std::fmt::Display;

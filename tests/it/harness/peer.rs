@@ -19,13 +19,18 @@ pub struct TailscalePeer {
 }
 
 impl TailscalePeer {
-    pub async fn join(folder: &Path, name: &str, control: &str, auth_key: &str) -> TailscalePeer {
+    /// `environment` is that of the control server that it joins (`headscale::ENVIRONMENT` or `TestControl`'s).
+    pub async fn join(
+        folder: &Path,
+        name: &str,
+        control: &str,
+        auth_key: &str,
+        environment: &[(&str, &str)],
+    ) -> TailscalePeer {
         std::fs::create_dir_all(folder).unwrap();
         let (socks_port, socket) = (free_port(), folder.join("s"));
         let mut command = guarded(tools().tailscaled());
-        for (name, value) in LOOPBACK_ONLY {
-            command.env(name, value);
-        }
+        command.envs(environment.iter().copied());
         command.env("HOME", folder).args(["--tun=userspace-networking", "--no-logs-no-support", "--port=0"]);
         command.arg(format!("--statedir={}", folder.display())).arg(format!("--socket={}", socket.display()));
         command.arg(format!("--socks5-server=127.0.0.1:{socks_port}"));
@@ -43,10 +48,20 @@ impl TailscalePeer {
         peer
     }
 
-    fn tailscale(&self) -> Command {
+    /// Tailscale's own command line, speaking to this daemon.
+    pub fn tailscale(&self) -> Command {
         let mut command = guarded(tools().tailscale());
         command.arg(format!("--socket={}", self.socket.display()));
         command
+    }
+
+    /// Where the daemon takes commands.
+    pub fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// What this peer knows of the tailnet (`tailscale status --json`).
@@ -100,13 +115,12 @@ impl TailscalePeer {
     }
 }
 
-/// Keeps Tailscale's programs on this machine: no uploads of logs, no port mapping, relay over plain HTTP.
-pub const LOOPBACK_ONLY: [(&str, &str); 5] = [
+/// Keeps Tailscale's programs on this machine: no uploads of logs, no port mapping.
+pub const LOOPBACK_ONLY: [(&str, &str); 4] = [
     ("TS_NO_LOGS_NO_SUPPORT", "true"),
     ("TS_DISABLE_PORTMAPPER", "1"),
     ("TS_PANIC_IF_HIT_MAIN_CONTROL", "1"),
     ("TS_ASSUME_NETWORK_UP_FOR_TEST", "1"),
-    ("TS_DEBUG_USE_DERP_HTTP", "1"),
 ];
 
 /// RFC 1928, no authentication, target by name (which takes addresses too).

@@ -1,7 +1,6 @@
 //! One tailnet for all tests of a run: a control server and three machines. Each test brings its own gateway.
 
-use super::headscale::{DOMAIN, Headscale, Node, Owner};
-use super::peer::LOOPBACK_ONLY;
+use super::headscale::{DOMAIN, Headscale, Node, Owner, environment};
 use super::{Gateway, GatewayBuilder, TailscalePeer, eventually, gateway, seconds};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -35,7 +34,7 @@ impl Tailnet {
         );
         let join = |name: &'static str, key: String| {
             let (folder, url) = (folder.join(name), headscale.url.clone());
-            async move { TailscalePeer::join(&folder, name, &url, &key).await }
+            async move { TailscalePeer::join(&folder, name, &url, &key, &environment()).await }
         };
         let (alice, bob, camera) =
             tokio::join!(join("alice-laptop", keys.0), join("bob-phone", keys.1), join("camera", keys.2));
@@ -81,7 +80,7 @@ pub fn unique_name() -> String {
 }
 
 pub fn with_tailnet_env(builder: GatewayBuilder) -> GatewayBuilder {
-    LOOPBACK_ONLY.iter().fold(builder, |builder, (name, value)| builder.env(name, value))
+    environment().iter().fold(builder, |builder, (name, value)| builder.env(name, value))
 }
 
 /// A gateway that has joined the tailnet.
@@ -124,7 +123,7 @@ impl OnTailnet {
 
 /// A short-named folder of this run (socket paths are limited to about 100 bytes); those of runs that were killed are
 /// cleared away.
-fn run_folder() -> PathBuf {
+pub fn run_folder() -> PathBuf {
     let base = std::env::temp_dir();
     for entry in std::fs::read_dir(&base).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();

@@ -27,6 +27,10 @@ impl Tools {
         self.existing("bin/headscale")
     }
 
+    pub fn test_control(&self) -> PathBuf {
+        self.existing("bin/tailclaw-test-control")
+    }
+
     pub fn tailscaled(&self) -> PathBuf {
         self.existing("bin/tailscaled")
     }
