@@ -28,6 +28,7 @@ pub mod sessions;
 pub mod shutdown;
 pub mod store;
 pub mod tailnet;
+pub mod tls;
 pub mod ui;
 
 /// Inputs for the tests called `fuzz_*` beside each parser of what peers send.
