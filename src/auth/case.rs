@@ -146,10 +146,7 @@ pub(super) fn scopes_without_device(case: &Case<'_>, proof: &Proof, requested: V
 }
 
 pub(super) fn caller(case: &Case<'_>, proof: Proof, scopes: Vec<Scope>, device_id: Option<String>) -> Caller {
-    let whois = match case.attempt.peer {
-        Peer::Tailnet { whois, .. } if case.settings.allow_tailscale => whois.clone(),
-        _ => None,
-    };
+    let whois = case.attempt.peer.identity().filter(|_| case.settings.allow_tailscale).cloned();
     let owner_by_secret =
         whois.is_none() && proof.method.is_shared_secret() && kind::is_page(&case.attempt.params.client);
     let Proof { method, proxy_user, .. } = proof;

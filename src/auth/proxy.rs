@@ -63,7 +63,9 @@ fn declared_scopes(headers: &HeaderMap) -> Option<Vec<Scope>> {
 fn user(settings: &Settings, proxy: &TrustedProxy, peer: &Peer, headers: &HeaderMap) -> Result<String, Reason> {
     let socket = match peer {
         Peer::Loopback(socket) | Peer::Network(socket) | Peer::Proxied { proxy: socket, .. } => socket.ip(),
-        Peer::Tailnet { .. } => return Err(Reason::Proxy("trusted_proxy_untrusted_source")),
+        Peer::Tailnet { .. } | Peer::Serve { .. } | Peer::Funnel { .. } | Peer::ServeBackend(_) => {
+            return Err(Reason::Proxy("trusted_proxy_untrusted_source"));
+        }
     };
     if !settings.proxies.trusts(socket) {
         return Err(Reason::Proxy("trusted_proxy_untrusted_source"));

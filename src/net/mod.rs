@@ -10,6 +10,7 @@ pub mod deadline;
 pub mod forwarded;
 pub mod guard;
 mod limits;
+mod owner;
 mod peer;
 mod stream;
 
@@ -18,7 +19,8 @@ use std::io;
 use std::time::Duration;
 
 pub use limits::{AddressLimit, AddressSlot};
-pub use peer::{Owner, Peer, WhoIs};
+pub use owner::{SocketOwner, owner_of};
+pub use peer::{FunnelDoor, Owner, Peer, WhoIs};
 pub use stream::Stream;
 
 /// How long a peer that does nothing is waited for.

@@ -21,6 +21,22 @@ pub enum Peer {
     /// Somebody behind a proxy that the configuration trusts: the address that the proxy gives for them (port 0), and
     /// the proxy's own. Never local, wherever the proxy stands.
     Proxied { client: SocketAddr, proxy: SocketAddr },
+    /// A node of our tailnet, by Tailscale Serve of this machine's tailscaled: that one gave the address (port 0), and
+    /// its WhoIs the identity.
+    Serve { address: SocketAddr, whois: Option<Arc<WhoIs>> },
+    /// Anybody on the internet, by Tailscale Funnel: an address and no identity.
+    Funnel { address: SocketAddr, door: FunnelDoor },
+    /// This machine's tailscaled, as long as a request has not said for whom it comes. Nobody has rights as this.
+    ServeBackend(SocketAddr),
+}
+
+/// What of the gateway Funnel shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FunnelDoor {
+    /// All of it, behind the password.
+    Gateway,
+    /// `gateway.tailscale.publicPaths` and nothing else: no operator gets in here, with whatever secret.
+    PublicPaths,
 }
 
 impl Peer {
@@ -30,7 +46,10 @@ impl Peer {
             Self::Loopback(address)
             | Self::Network(address)
             | Self::Tailnet { address, .. }
-            | Self::Proxied { client: address, .. } => *address,
+            | Self::Proxied { client: address, .. }
+            | Self::Serve { address, .. }
+            | Self::Funnel { address, .. }
+            | Self::ServeBackend(address) => *address,
         }
     }
 
@@ -42,14 +61,26 @@ impl Peer {
             Self::Network(_) => "network",
             Self::Tailnet { .. } => "tailnet",
             Self::Proxied { .. } => "proxy",
+            Self::Serve { .. } | Self::ServeBackend(_) => "serve",
+            Self::Funnel { .. } => "funnel",
         }
     }
 
     #[must_use]
     pub fn whois(&self) -> Option<&WhoIs> {
+        self.identity().map(Arc::as_ref)
+    }
+
+    /// The same, to be kept.
+    #[must_use]
+    pub const fn identity(&self) -> Option<&Arc<WhoIs>> {
         match self {
-            Self::Tailnet { whois, .. } => whois.as_deref(),
-            Self::Loopback(_) | Self::Network(_) | Self::Proxied { .. } => None,
+            Self::Tailnet { whois, .. } | Self::Serve { whois, .. } => whois.as_ref(),
+            Self::Loopback(_)
+            | Self::Network(_)
+            | Self::Proxied { .. }
+            | Self::Funnel { .. }
+            | Self::ServeBackend(_) => None,
         }
     }
 
