@@ -46,7 +46,9 @@ pub(super) fn print(resolved: &Resolved, addresses: &[SocketAddr], agent: &Agent
         text.push_str("               export ANTHROPIC_API_KEY=… (or OPENAI_API_KEY), then\n");
         text.push_str("               tailclaw config set agents.defaults.model.primary anthropic/<model>\n");
     }
-    if resolved.tailnet.is_some() {
+    if resolved.host.is_some() {
+        text.push_str("  tailnet      by this machine's tailscaled …\n");
+    } else if resolved.tailnet.is_some() {
         text.push_str("  tailnet      joining …\n");
     } else {
         text.push_str("  tailnet      off. To reach this gateway from your other devices: tailclaw up\n");
@@ -97,6 +99,25 @@ pub(super) fn print_tailnet(health: &TailnetHealth, port: u16, serves: bool, rea
         _ => return,
     }
     say(&text);
+}
+
+/// One line when this machine's tailscaled, or what it serves of us, changes.
+pub(super) fn print_served(health: &TailnetHealth, reader: Reader) {
+    if reader == Reader::Program {
+        return;
+    }
+    let serve = health.serve.clone().unwrap_or_default();
+    let mut text = String::new();
+    for url in [&serve.url, &serve.public_url].into_iter().flatten() {
+        let _ = writeln!(text, "  tailnet      {url}");
+    }
+    let problem = serve.problem.or_else(|| health.reason.clone());
+    if let Some(problem) = problem.filter(|_| text.is_empty()) {
+        let _ = writeln!(text, "  tailnet      {problem}");
+    }
+    if !text.is_empty() {
+        say(&text);
+    }
 }
 
 /// Empty for a text that does not fit into a code.

@@ -4,6 +4,7 @@
 //! person reads at the start, `signals` is how they end it. Called by `cli`.
 
 mod greeting;
+mod host;
 mod reload;
 mod signals;
 mod tailnet;
@@ -24,7 +25,7 @@ use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
 use crate::clock::now_ms;
 use crate::config::{Configuration, Paths, Resolved};
-use crate::gateway::{About, Fanout, Gateway, Surface};
+use crate::gateway::{About, Entrance, Fanout, Gateway, Surface};
 use crate::live::Live;
 use crate::net::bind::KernelListener;
 use crate::net::{AddressLimit, Listener};
@@ -74,12 +75,23 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
     let parts = assemble(&resolved, &addresses).await?;
     let shutdown = parts.gateway.shutdown.clone();
     for listener in listeners {
-        spawn_server(listener, &parts.gateway);
+        spawn_server(listener, Entrance::Streams, &parts.gateway);
     }
     shutdown.spawn(gateway::beat(Arc::clone(&parts.gateway)));
     parts.configuration.hand_to(Box::new(reload::Parts::new(&parts.gateway, &parts.agent, logging.level())));
     shutdown.spawn(reload::watch(parts.configuration.clone(), shutdown.clone()));
     greeting::print(&resolved, &addresses, &parts.agent, reader);
+    if let Some(settings) = resolved.host.clone() {
+        host::Served {
+            settings,
+            exposure: resolved.exposure.clone(),
+            gateway: Arc::clone(&parts.gateway),
+            view: parts.tailnet_view.clone(),
+            own_names: Arc::clone(&parts.own_names),
+            reader,
+        }
+        .start();
+    }
     let node = resolved.tailnet.clone().map(|settings| {
         tailnet::Join {
             settings,
@@ -217,6 +229,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         unauthenticated: AddressLimit::new(resolved.auth.max_unauthenticated_per_address),
         patience: Live::new(resolved.patience),
         http: Surface::new(resolved.http.clone(), agent.clone(), sessions, heartbeats),
+        public_paths: resolved.exposure.public.as_ref().map(|public| public.paths.clone()).unwrap_or_default(),
     };
     Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names, configuration })
 }
@@ -295,9 +308,9 @@ async fn bind(resolved: &Resolved) -> anyhow::Result<Vec<KernelListener>> {
     Ok(listeners)
 }
 
-fn spawn_server<L: Listener>(listener: L, gateway: &Arc<Gateway>) {
+fn spawn_server<L: Listener>(listener: L, entrance: Entrance, gateway: &Arc<Gateway>) {
     let name = listener.name();
-    let server = gateway::serve(listener, Arc::clone(gateway));
+    let server = gateway::serve(listener, entrance, Arc::clone(gateway));
     gateway.shutdown.spawn(async move {
         if let Err(error) = server.await {
             tracing::error!(listener = %name, %error, "a listener is over; the others go on");

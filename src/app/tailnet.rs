@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
-use crate::gateway::Gateway;
+use crate::gateway::{Entrance, Gateway};
 use crate::protocol::system::TailnetHealth;
 use crate::tailnet::{Error, Identity, Node, Settings, State};
 
@@ -49,7 +49,7 @@ impl Join {
             return;
         }
         match node.listen(self.port).await {
-            Ok(listener) => spawn_server(listener, &self.gateway),
+            Ok(listener) => spawn_server(listener, Entrance::Streams, &self.gateway),
             Err(error) => tracing::error!(%error, "the gateway cannot be reached over the tailnet"),
         }
     }
@@ -61,7 +61,7 @@ impl Join {
         tokio::pin!(stopped);
         loop {
             let now = describe(&state.borrow_and_update(), &health.borrow_and_update());
-            self.learn_names(&state.borrow());
+            learn_names(&self.own_names, &state.borrow());
             self.show(now);
             let changed = tokio::select! {
                 () = &mut stopped => return,
@@ -82,17 +82,6 @@ impl Join {
         }
         tracing::info!(state = now.state, name = now.name, reason = now.reason, "tailnet");
         greeting::print_tailnet(&now, self.port, self.serves, self.reader);
-    }
-
-    /// The page may be opened under these names.
-    fn learn_names(&self, state: &State) {
-        if let State::Running(identity) = state {
-            let mut names = super::machine_names();
-            names.push(identity.dns_name.to_ascii_lowercase());
-            names.extend(identity.dns_name.split('.').next().map(str::to_ascii_lowercase));
-            names.extend(identity.addresses.iter().map(ToString::to_string));
-            *self.own_names.write().unwrap_or_else(std::sync::PoisonError::into_inner) = names;
-        }
     }
 
     fn give_up(&self, error: &Error) {
@@ -116,7 +105,18 @@ impl Joining {
     }
 }
 
-fn describe(state: &State, health: &[String]) -> TailnetHealth {
+/// The page may be opened under these names.
+pub(super) fn learn_names(known: &OwnNames, state: &State) {
+    if let State::Running(identity) = state {
+        let mut names = super::machine_names();
+        names.push(identity.dns_name.to_ascii_lowercase());
+        names.extend(identity.dns_name.split('.').next().map(str::to_ascii_lowercase));
+        names.extend(identity.addresses.iter().map(ToString::to_string));
+        *known.write().unwrap_or_else(std::sync::PoisonError::into_inner) = names;
+    }
+}
+
+pub(super) fn describe(state: &State, health: &[String]) -> TailnetHealth {
     let base = TailnetHealth { warnings: health.to_vec(), ..TailnetHealth::default() };
     match state {
         State::Starting => TailnetHealth { state: "Starting", ..base },

@@ -55,6 +55,12 @@ pub(super) fn tailnet(tailnet: &Value) -> Option<String> {
     if let Some(reason) = tailnet.at("reason").as_str() {
         lines.push(alarming(&plain(reason)));
     }
+    for url in [tailnet.at("serve.url"), tailnet.at("serve.publicUrl")].into_iter().filter_map(Value::as_str) {
+        lines.push(plain(url));
+    }
+    if let Some(problem) = tailnet.at("serve.problem").as_str() {
+        lines.push(alarming(&plain(problem)));
+    }
     lines.extend(list(tailnet.at("warnings")).iter().map(|warning| alarming(&format!("warning: {warning}"))));
     Some(lines.join("\n"))
 }

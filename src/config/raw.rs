@@ -201,6 +201,9 @@ pub(super) struct Tailscale {
     pub(super) tags: Vec<String>,
     pub(super) ephemeral: bool,
     pub(super) state_dir: Option<String>,
+    pub(super) public_paths: Vec<String>,
+    pub(super) public_port: Option<u16>,
+    pub(super) socket: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -192,8 +192,17 @@ const AUTH_TAILSCALE: &[Field] = &[
 const TAILSCALE: &[Field] = &[
     key("node", Kind::Choice(&["embedded", "host", "off"]), "\"embedded\"")
         .restart("\"embedded\": the gateway joins the tailnet as a node of its own."),
-    key("mode", Kind::Choice(&["off", "serve", "funnel"]), "\"off\"")
-        .restart("Whether the gateway is offered over HTTPS to the tailnet or to everyone."),
+    key("mode", Kind::Choice(&["off", "serve", "funnel"]), "\"off\"").restart(
+        "Whether the gateway is offered over HTTPS to the tailnet (\"serve\") or to everyone (\"funnel\", which needs a \
+         password).",
+    ),
+    key("publicPaths", Kind::TextList, "[\"/hooks\"]").restart(
+        "Paths of hooks that everyone on the internet may call, by Funnel on a port of their own where nothing else is.",
+    ),
+    key("publicPort", Kind::Integer { least: 443, most: 10_000 }, "8443")
+        .restart("The port of publicPaths; Funnel has 443, 8443 and 10000."),
+    key("socket", Kind::Text, "\"/var/run/tailscale/tailscaled.sock\"")
+        .restart("Where this machine's tailscaled takes commands, with node \"host\"."),
     key("hostname", Kind::Text, "\"tailclaw\"").restart("The node's name in the tailnet."),
     key("controlUrl", Kind::Text, "\"https://headscale.example.com\"")
         .restart("The control server, where it is not Tailscale's own."),

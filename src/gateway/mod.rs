@@ -1,12 +1,13 @@
 //! The gateway's face: HTTP, the WebSocket upgrade, the handshake, and what goes on over a connection.
 //!
-//! `server` accepts, `http` routes, `upgrade` turns a request into a socket, `handshake` yields the caller,
+//! `server` accepts, `entrance` tells who asks, `http` routes, `upgrade` turns a request into a socket, `handshake` yields the caller,
 //! `connection` moves frames, `fanout` spreads events, `pulse` beats. What methods do is in `rpc`; who may come in is
 //! decided in `auth`. `app` puts it together.
 
 mod attendance;
 mod close;
 mod connection;
+mod entrance;
 mod fanout;
 mod handshake;
 mod http;
@@ -19,6 +20,7 @@ mod upgrade;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+pub use entrance::Entrance;
 pub use fanout::Fanout;
 pub use http::Surface;
 pub use pulse::beat;
@@ -55,6 +57,8 @@ pub struct Gateway {
     /// With connections that begin from now on.
     pub patience: Live<Patience>,
     pub http: Surface,
+    /// What everybody on the internet may ask for: `gateway.tailscale.publicPaths`.
+    pub public_paths: Vec<String>,
 }
 
 /// What `hello-ok` says of the gateway.

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,10 +14,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use super::{Gateway, http as routes, upgrade};
+use super::{Entrance, Gateway, http as routes, upgrade};
 use crate::net::deadline::{WriteDeadline, is_stalled};
-use crate::net::forwarded::{self, Unattributable};
-use crate::net::{Listener, Peer, Stream};
+use crate::net::{FunnelDoor, Listener, Peer, Stream};
 
 /// Streams of one listener at a time; the next wait in the kernel's queue.
 const MAX_STREAMS: usize = 16_384;
@@ -27,12 +26,21 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(15);
 const LAST_WORDS: Duration = Duration::from_secs(1);
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
+/// What callers find, by the door that they came through.
+#[derive(Clone)]
+struct Routers {
+    all: Router,
+    /// Behind `gateway.tailscale.publicPaths`.
+    public: Router,
+}
+
 /// Serves one listener until the gateway drains, or the listener is over.
 ///
 /// # Errors
 /// The listener's own, when it cannot go on.
-pub async fn serve<L: Listener>(mut listener: L, gateway: Arc<Gateway>) -> io::Result<()> {
-    let router = routes::router(&gateway);
+pub async fn serve<L: Listener>(mut listener: L, entrance: Entrance, gateway: Arc<Gateway>) -> io::Result<()> {
+    let entrance = Arc::new(entrance);
+    let routers = Routers { all: routes::router(&gateway), public: routes::public_router(&gateway) };
     let places = Arc::new(Semaphore::new(MAX_STREAMS));
     let draining = gateway.shutdown.draining();
     tokio::pin!(draining);
@@ -46,51 +54,35 @@ pub async fn serve<L: Listener>(mut listener: L, gateway: Arc<Gateway>) -> io::R
             accepted = listener.accept() => accepted,
         };
         let (stream, peer) = accepted?;
-        let (router, gateway) = (router.clone(), Arc::clone(&gateway));
+        let (entrance, routers, gateway) = (Arc::clone(&entrance), routers.clone(), Arc::clone(&gateway));
         gateway.shutdown.clone().spawn(async move {
-            serve_stream(stream, peer, router, gateway).await;
+            serve_stream(stream, peer, entrance, routers, gateway).await;
             drop(place);
         });
     }
 }
 
-/// Once at a level that calls for a person: strangers shall not fill the log.
-fn warn_of_proxy(unattributable: &Unattributable) {
-    static FIRST: Once = Once::new();
-    let address = unattributable.0.address();
-    FIRST.call_once(|| {
-        tracing::warn!(
-            peer.addr = %address, "a proxy stands before the gateway; its requests are refused until \
-            gateway.trustedProxies names it and it says for whom it speaks"
-        );
-    });
-    tracing::debug!(peer.addr = %address, "a proxy stands before the caller");
-}
-
-async fn serve_stream(stream: Stream, peer: Peer, router: Router, gateway: Arc<Gateway>) {
+async fn serve_stream(stream: Stream, peer: Peer, entrance: Arc<Entrance>, routers: Routers, gateway: Arc<Gateway>) {
     let (draining, stopped) = (gateway.shutdown.draining(), gateway.shutdown.stopped());
     let address = peer.address();
     let stream = WriteDeadline::new(stream, gateway.patience.get().write_timeout);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let (router, gateway, peer) = (router.clone(), Arc::clone(&gateway), peer.clone());
+        let (routers, gateway, peer) = (routers.clone(), Arc::clone(&gateway), peer.clone());
+        let entrance = Arc::clone(&entrance);
         async move {
-            // Whose request it is, as the socket and a trusted proxy have it.
-            let peer = match forwarded::attribute(peer, request.headers(), &gateway.gatekeeper.settings().proxies) {
+            let peer = match entrance.admit(peer, &mut request, &gateway).await {
                 Ok(peer) => peer,
-                Err(unattributable) => {
-                    warn_of_proxy(&unattributable);
-                    if upgrade::is_websocket(&request) {
-                        return Ok(routes::proxy::refusal());
-                    }
-                    let peer = unattributable.0.clone();
-                    request.extensions_mut().insert(unattributable);
-                    peer
-                }
+                Err(refusal) => return Ok(refusal),
             };
             if upgrade::is_websocket(&request) {
                 return Ok::<_, Infallible>(upgrade::start(request, peer, gateway));
             }
             let mut request = request.map(axum::body::Body::new);
+            let router = if matches!(peer, Peer::Funnel { door: FunnelDoor::PublicPaths, .. }) {
+                routers.public
+            } else {
+                routers.all
+            };
             request.extensions_mut().insert(peer);
             router.oneshot(request).await
         }

@@ -102,7 +102,7 @@ fn classify(address: SocketAddr) -> Peer {
 }
 
 /// A peer that reset before we accepted costs nothing; anything else (no descriptors, no memory) is given time.
-async fn pause_after(error: &io::Error) {
+pub(crate) async fn pause_after(error: &io::Error) {
     if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
         return;
     }

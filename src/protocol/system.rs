@@ -116,6 +116,26 @@ pub struct TailnetHealth {
     pub reason: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// `host` where this machine's tailscaled is the node; absent where the gateway has one of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<&'static str>,
+    /// How it is offered by Serve and Funnel. Absent where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serve: Option<ServeHealth>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ServeHealth {
+    /// Where the gateway is reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Where the public paths are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// Why it is not offered, in a sentence that says what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 method!(

@@ -42,6 +42,8 @@ pub(super) struct Follower<D> {
     pub(super) api: LocalApi<D>,
     pub(super) report: Report,
     pub(super) ended: CancellationToken,
+    /// What to say when it cannot be asked, where it is a process of its own.
+    pub(super) absence: Option<String>,
 }
 
 impl<D: Dial> Follower<D> {
@@ -58,6 +60,9 @@ impl<D: Dial> Follower<D> {
             };
             if let Err(error) = outcome {
                 tracing::debug!(target: "tailnet", %error, "the notifications broke off");
+                if let Some(absence) = &self.absence {
+                    self.report.absent(absence);
+                }
             }
             pause = if begun.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
             tokio::select! {
@@ -68,7 +73,7 @@ impl<D: Dial> Follower<D> {
     }
 
     async fn watch(&self, login: &mut Login) -> Result<(), Error> {
-        let mut lines = Lines { body: self.api.stream(PATH).await?, buffer: Vec::new() };
+        let mut lines = Lines::new(self.api.stream(PATH).await?);
         let patience = Instant::now() + PATIENCE;
         let mut overdue = false;
         loop {
@@ -92,7 +97,8 @@ impl<D: Dial> Follower<D> {
     async fn look(&self, login: &mut Login, overdue: bool) -> Result<(), Error> {
         let status = self.api.json::<status::Answer>(status::PATH).await?.into_status();
         let circumstances = Circumstances { logged_out: self.report.is_logged_out(), overdue };
-        let wants_link = login.wants_link(&status) && !circumstances.logged_out;
+        // The login of a machine is not ours to renew.
+        let wants_link = login.wants_link(&status) && !circumstances.logged_out && self.absence.is_none();
         let news = self.report.set(login.interpret(status, circumstances));
         if wants_link && news {
             const PATH: &str = "login-interactive";
@@ -114,13 +120,17 @@ impl Notify {
 }
 
 /// An endless body, a line at a time.
-struct Lines {
+pub(super) struct Lines {
     body: Incoming,
     buffer: Vec<u8>,
 }
 
 impl Lines {
-    async fn next(&mut self) -> Option<Vec<u8>> {
+    pub(super) const fn new(body: Incoming) -> Self {
+        Self { body, buffer: Vec::new() }
+    }
+
+    pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             if let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
                 return Some(self.buffer.drain(..=end).collect());

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue};
+use http::header::{ETAG, HOST, HeaderName, HeaderValue, IF_MATCH};
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Empty, Limited};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -27,7 +27,7 @@ const HOST_NAME: HeaderValue = HeaderValue::from_static("local-tailscaled.sock")
 /// A status without peers is a few KiB, a certificate chain too.
 const ANSWER_BYTES: usize = 4 << 20;
 
-type Sender = SendRequest<Empty<Bytes>>;
+type Sender = SendRequest<Full<Bytes>>;
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 pub(super) trait Dial: Send + Sync + 'static {
@@ -48,6 +48,16 @@ struct Shared<D> {
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) body: Bytes,
+    /// Which version of a thing this is, where it has versions.
+    pub(super) etag: Option<HeaderValue>,
+}
+
+/// A question without a body has an empty one.
+struct Question<'a> {
+    method: Method,
+    path: &'a str,
+    body: Bytes,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 impl<D: Dial> LocalApi<D> {
@@ -63,10 +73,20 @@ impl<D: Dial> LocalApi<D> {
 
     /// Asks, and gives whatever the answer is.
     pub(super) async fn ask(&self, method: Method, path: &str, limit: Duration) -> Result<Answer, Error> {
-        match tokio::time::timeout(limit, self.exchange(&method, path)).await {
+        self.put(Question { method, path, body: Bytes::new(), header: None }, limit).await
+    }
+
+    /// Replaces a thing that has versions, if it still is the one that the answer with this `etag` gave.
+    pub(super) async fn replace(&self, path: &str, body: Vec<u8>, etag: Option<HeaderValue>) -> Result<Answer, Error> {
+        let header = etag.map(|etag| (IF_MATCH, etag));
+        self.put(Question { method: Method::POST, path, body: body.into(), header }, SHORT).await
+    }
+
+    async fn put(&self, question: Question<'_>, limit: Duration) -> Result<Answer, Error> {
+        match tokio::time::timeout(limit, self.exchange(&question)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(cause)) => Err(unreachable(&method, path, cause)),
-            Err(_) => Err(Error::TimedOut { request: describe(&method, path), limit }),
+            Ok(Err(cause)) => Err(unreachable(&question.method, question.path, cause)),
+            Err(_) => Err(Error::TimedOut { request: describe(&question.method, question.path), limit }),
         }
     }
 
@@ -74,7 +94,11 @@ impl<D: Dial> LocalApi<D> {
     pub(super) async fn stream(&self, path: &str) -> Result<Incoming, Error> {
         let open = async {
             let mut sender = self.connect().await?;
-            Ok::<_, Cause>(sender.send_request(request(&Method::GET, path)?).await?)
+            Ok::<_, Cause>(
+                sender
+                    .send_request(Question { method: Method::GET, path, body: Bytes::new(), header: None }.request()?)
+                    .await?,
+            )
         };
         let response = tokio::time::timeout(SHORT, open)
             .await
@@ -87,13 +111,13 @@ impl<D: Dial> LocalApi<D> {
         }
     }
 
-    async fn exchange(&self, method: &Method, path: &str) -> Result<Answer, Cause> {
+    async fn exchange(&self, question: &Question<'_>) -> Result<Answer, Cause> {
         let mut sender = self.sender().await?;
-        let response = sender.send_request(request(method, path)?).await?;
-        let status = response.status();
+        let response = sender.send_request(question.request()?).await?;
+        let (status, etag) = (response.status(), response.headers().get(ETAG).cloned());
         let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await?.to_bytes();
         *self.idle() = Some(sender);
-        Ok(Answer { status, body })
+        Ok(Answer { status, body, etag })
     }
 
     /// The waiting connection, unless it broke meanwhile.
@@ -131,8 +155,15 @@ impl Answer {
     }
 }
 
-fn request(method: &Method, path: &str) -> http::Result<Request<Empty<Bytes>>> {
-    Request::builder().method(method).uri(format!("/localapi/v0/{path}")).header(HOST, HOST_NAME).body(Empty::new())
+impl Question<'_> {
+    fn request(&self) -> http::Result<Request<Full<Bytes>>> {
+        let mut request =
+            Request::builder().method(&self.method).uri(format!("/localapi/v0/{}", self.path)).header(HOST, HOST_NAME);
+        if let Some((name, value)) = &self.header {
+            request = request.header(name, value);
+        }
+        request.body(Full::new(self.body.clone()))
+    }
 }
 
 fn refused(method: &Method, path: &str, status: StatusCode, body: &[u8]) -> Error {

@@ -5,39 +5,39 @@
 //! decided in `auth`; which ports are served, and when the node starts, is for `app`. Without the cargo feature
 //! `tailnet` there is no Go, [`Node`] cannot exist and [`Node::start`] says so.
 //!
+//! [`Host`] is this machine's own tailscaled instead, asked in the same way over its socket; `serve` offers the gateway
+//! through it.
+//!
 //! One process can hold one Go runtime; see [`rearm_signal_handlers`] for what that asks of it.
 
-mod error;
-mod state;
-
-#[cfg(not(feature = "tailnet"))]
-mod absent;
-#[cfg(feature = "tailnet")]
 mod bus;
 #[cfg(feature = "tailnet")]
 mod certificate;
+mod daemon;
+mod error;
+mod host;
+mod localapi;
+mod login;
+mod report;
+mod serve;
+mod state;
+mod status;
+mod whois;
+
+#[cfg(not(feature = "tailnet"))]
+mod absent;
 #[cfg(feature = "tailnet")]
 mod hello;
 #[cfg(feature = "tailnet")]
 mod listener;
 #[cfg(feature = "tailnet")]
-mod localapi;
-#[cfg(feature = "tailnet")]
 mod lock;
-#[cfg(feature = "tailnet")]
-mod login;
 #[cfg(feature = "tailnet")]
 mod logs;
 #[cfg(feature = "tailnet")]
 mod node;
 #[cfg(feature = "tailnet")]
-mod report;
-#[cfg(feature = "tailnet")]
-mod status;
-#[cfg(feature = "tailnet")]
 mod sys;
-#[cfg(feature = "tailnet")]
-mod whois;
 
 use std::path::PathBuf;
 
@@ -46,10 +46,12 @@ use crate::secret::Secret;
 #[cfg(not(feature = "tailnet"))]
 pub use absent::{Node, TailnetListener, rearm_signal_handlers};
 pub use error::Error;
+pub use host::Host;
 #[cfg(feature = "tailnet")]
 pub use listener::TailnetListener;
 #[cfg(feature = "tailnet")]
 pub use node::Node;
+pub use serve::{Backend, Claim, Door, ServeState, Turned};
 pub use state::{Identity, State, Status};
 #[cfg(feature = "tailnet")]
 pub use sys::rearm_signal_handlers;
@@ -69,6 +71,38 @@ pub struct Settings {
     pub ephemeral: bool,
     /// Holds the node's keys: who copies it is the node. Made 0700, and locked while the node runs.
     pub state_dir: PathBuf,
+}
+
+/// This machine's own tailscaled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSettings {
+    /// Where it takes commands.
+    pub socket: PathBuf,
+}
+
+/// What of the gateway is offered beyond its own ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exposure {
+    pub offer: Offer,
+    pub public: Option<PublicPaths>,
+}
+
+/// `gateway.tailscale.mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    None,
+    /// Serve: HTTPS for the tailnet.
+    Tailnet,
+    /// Funnel: the same for the whole internet.
+    Everyone,
+}
+
+/// `gateway.tailscale.publicPaths`: what everybody on the internet may ask for, whatever the offer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicPaths {
+    pub port: u16,
+    /// Each with what is below it; with a slash in front and none at the end.
+    pub paths: Vec<String>,
 }
 
 /// A certificate of the node's own domain, as PEM texts.

@@ -10,22 +10,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::Method;
 use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio_util::sync::CancellationToken;
 
 use super::bus::Follower;
-use super::localapi::{Dial, LocalApi, SHORT};
+use super::daemon::Daemon;
+use super::localapi::{Dial, SHORT};
 use super::lock::FolderLock;
-use super::report::Report;
 use super::sys::{Failure, Handle};
-use super::{CertificatePair, Error, Settings, State, Status, TailnetListener, certificate, logs, status, whois};
+use super::{CertificatePair, Error, Settings, State, Status, TailnetListener, logs};
 use crate::net::{Stream, WhoIs};
-
-/// A first certificate takes a round with the certificate authority and with DNS.
-const CERTIFICATE: Duration = Duration::from_mins(3);
 
 /// The embedded node. Clones are handles to the same one; it is closed by [`Node::close`], or in the background when
 /// the last handle goes.
@@ -35,10 +31,7 @@ pub struct Node(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     handle: Handle,
-    api: LocalApi<Handle>,
-    report: Report,
-    /// Ends the tasks that follow the node.
-    ended: CancellationToken,
+    daemon: Daemon<Handle>,
     closing: AtomicBool,
     /// Whether the close went through in time, once it is over.
     closed: watch::Sender<Option<bool>>,
@@ -61,20 +54,21 @@ impl Node {
             handle.start().map_err(|failure| refused("start", &failure))
         })
         .await??;
-        let Shared { api, report, ended, .. } = &*node.0;
-        tokio::spawn(Follower { api: api.clone(), report: report.clone(), ended: ended.clone() }.run());
+        let Daemon { api, report, ended } = &node.0.daemon;
+        let follower = Follower { api: api.clone(), report: report.clone(), ended: ended.clone(), absence: None };
+        tokio::spawn(follower.run());
         Ok(node)
     }
 
     #[must_use]
     pub fn state(&self) -> watch::Receiver<State> {
-        self.0.report.state.subscribe()
+        self.0.daemon.report.state.subscribe()
     }
 
     /// Sentences about what is wrong with the node, beside its state.
     #[must_use]
     pub fn health(&self) -> watch::Receiver<Vec<String>> {
-        self.0.report.health.subscribe()
+        self.0.daemon.report.health.subscribe()
     }
 
     /// Takes connections to a TCP port of the node's addresses, as soon as it has any.
@@ -86,38 +80,19 @@ impl Node {
 
     /// Who has an address of the tailnet now. `None`: nobody that the control plane knows.
     pub async fn whois(&self, address: IpAddr) -> Result<Option<WhoIs>, Error> {
-        let path = format!("whois?addr={address}&proto=tcp");
-        let answer = self.0.api.ask(Method::GET, &path, SHORT).await?;
-        if answer.status == StatusCode::NOT_FOUND {
-            return Ok(None);
-        }
-        let body = answer.wanted(Method::GET, &path)?.body;
-        let answer: whois::Answer = serde_json::from_slice(&body)
-            .map_err(|error| Error::Unreachable { request: "GET whois".to_owned(), source: error.into() })?;
-        Ok(answer.into_whois(self.has_address(address)))
+        self.0.daemon.whois(address).await
     }
 
     /// Asks the node itself, so an answer also shows that it works. Until it runs, the state is the published one,
     /// which knows what went before.
     pub async fn status(&self) -> Result<Status, Error> {
-        let mut status = self.0.api.json::<status::Answer>(status::PATH).await?.into_status();
-        if !matches!(status.state, State::Running(_)) {
-            status.state = self.0.report.state.borrow().clone();
-        }
-        status.health.clone_from(&self.0.report.health.borrow());
-        Ok(status)
+        self.0.daemon.status().await
     }
 
     /// The certificate of one of the node's own domains, from the node's store or from the authority. It renews in
     /// the background: ask again, daily, for the current one.
     pub async fn certificate(&self, domain: &str) -> Result<CertificatePair, Error> {
-        let path = format!("cert/{domain}?type=pair");
-        let answer = self.0.api.ask(Method::GET, &path, CERTIFICATE).await?.wanted(Method::GET, &path)?;
-        std::str::from_utf8(&answer.body).ok().and_then(certificate::split).ok_or_else(|| Error::Answer {
-            request: format!("GET cert/{domain}"),
-            status: answer.status.as_u16(),
-            message: "not a certificate and its key".to_owned(),
-        })
+        self.0.daemon.certificate(domain).await
     }
 
     /// Connects to a host of the tailnet by name or address; waits for the node to be running, all within `deadline`.
@@ -138,8 +113,8 @@ impl Node {
     /// Leaves the tailnet: the node's key ends at the control server, too. A reusable auth key joins anew at the next
     /// start.
     pub async fn logout(&self) -> Result<(), Error> {
-        self.0.report.logged_out();
-        self.0.api.ask(Method::POST, "logout", SHORT).await?.wanted(Method::POST, "logout").map(drop)
+        self.0.daemon.report.logged_out();
+        self.0.daemon.api.ask(Method::POST, "logout", SHORT).await?.wanted(Method::POST, "logout").map(drop)
     }
 
     /// Ends the node within five seconds, whatever it is doing. Every call waits for the same end.
@@ -156,10 +131,10 @@ impl Node {
     }
 
     async fn end(self) {
-        self.0.ended.cancel();
+        self.0.daemon.ended.cancel();
         let handle = self.0.handle;
         let outcome = blocking(move || handle.close()).await;
-        self.0.report.closed();
+        self.0.daemon.report.closed();
         let in_time = !matches!(&outcome, Ok(Err(failure)) if failure.is_timeout());
         if let Ok(Err(failure)) = outcome {
             tracing::warn!(target: "tailnet", error = %failure, "the node did not close cleanly");
@@ -170,19 +145,13 @@ impl Node {
             std::mem::forget(self);
         }
     }
-
-    fn has_address(&self, address: IpAddr) -> bool {
-        matches!(&*self.0.report.state.borrow(), State::Running(identity) if identity.addresses.contains(&address))
-    }
 }
 
 impl Shared {
     fn new(handle: Handle, lock: FolderLock) -> Self {
         Self {
             handle,
-            api: LocalApi::new(handle),
-            report: Report::new(),
-            ended: CancellationToken::new(),
+            daemon: Daemon::new(handle),
             closing: AtomicBool::new(false),
             closed: watch::Sender::new(None),
             lock: Some(lock),
@@ -195,7 +164,7 @@ impl Drop for Shared {
         if *self.closing.get_mut() {
             return;
         }
-        self.ended.cancel();
+        self.daemon.ended.cancel();
         let (handle, lock) = (self.handle, self.lock.take());
         // A plain thread: the runtime may be going down.
         std::thread::spawn(move || {

@@ -23,6 +23,7 @@ impl Report {
         }
     }
 
+    #[cfg(feature = "tailnet")]
     /// A login that ends from now on was meant to end.
     pub(super) fn logged_out(&self) {
         self.logged_out.store(true, Ordering::Release);
@@ -32,8 +33,14 @@ impl Report {
         self.logged_out.load(Ordering::Acquire)
     }
 
+    #[cfg(feature = "tailnet")]
     pub(super) fn closed(&self) {
         self.set_state(State::Stopped { reason: "closed".to_owned() });
+    }
+
+    /// Nothing is known of it any more.
+    pub(super) fn absent(&self, sentence: &str) {
+        self.set_state(State::Stopped { reason: sentence.to_owned() });
     }
 
     /// Whether the state is a new one.

@@ -30,6 +30,7 @@ mod nodes;
 mod openclaw_cli;
 mod pairing;
 mod reload;
+mod serve;
 mod sessions;
 mod setup_codes;
 mod system;

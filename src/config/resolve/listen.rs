@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::super::layers::Layers;
-use super::super::raw::{Bind, Gateway, address};
+use super::super::raw::{Bind, Gateway, TailscaleMode, address};
 use super::named;
 use crate::net::Patience;
 use crate::net::bind::{BindMode, Settings};
@@ -13,7 +13,7 @@ use crate::tailnet;
 
 const DEFAULT_PORT: u16 = 18_789;
 
-/// Unset is `auto`: the tailnet where there is a node, else loopback.
+/// Unset is `auto`: the tailnet where there is a node of our own, else loopback.
 pub(super) fn resolve(
     gateway: &Gateway,
     tailnet: Option<&tailnet::Settings>,
@@ -25,7 +25,10 @@ pub(super) fn resolve(
         Some(Bind::Lan) => BindMode::Lan,
         Some(Bind::Tailnet) => BindMode::Tailnet,
         Some(Bind::Custom) => BindMode::Custom(custom_address(gateway, layers, issues)),
-        Some(Bind::Auto) | None if tailnet.is_some() => BindMode::Tailnet,
+        // Serve and Funnel are ways of their own to a gateway that stays on loopback.
+        Some(Bind::Auto) | None if tailnet.is_some() && gateway.tailscale.mode == TailscaleMode::Off => {
+            BindMode::Tailnet
+        }
         Some(Bind::Auto) | None => BindMode::Loopback,
     };
     Settings { mode, port: gateway.port.unwrap_or(DEFAULT_PORT) }

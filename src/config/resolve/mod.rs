@@ -6,6 +6,7 @@
 
 mod access;
 mod agent;
+mod exposure;
 mod hooks;
 mod http;
 mod listen;
@@ -36,6 +37,9 @@ pub struct Resolved {
     pub nodes: nodes::Settings,
     /// `None`: no node of a tailnet.
     pub tailnet: Option<tailnet_module::Settings>,
+    /// This machine's tailscaled, where it is the node.
+    pub host: Option<tailnet_module::HostSettings>,
+    pub exposure: tailnet_module::Exposure,
     pub agent: agent_module::Settings,
     pub http: HttpSettings,
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
@@ -89,6 +93,9 @@ pub struct Draft {
     pub pairing: pairing_module::Settings,
     pub nodes: nodes::Settings,
     pub tailnet: Option<tailnet_module::Settings>,
+    /// This machine's tailscaled, where it is the node.
+    pub host: Option<tailnet_module::HostSettings>,
+    pub exposure: tailnet_module::Exposure,
     pub agent: agent_module::Settings,
     pub http: HttpSettings,
     pub log_level: String,
@@ -136,6 +143,8 @@ impl Draft {
             pairing: self.pairing,
             nodes: self.nodes,
             tailnet: self.tailnet,
+            host: self.host,
+            exposure: self.exposure,
             agent: self.agent,
             http: self.http,
             log_level: self.log_level,
@@ -175,11 +184,14 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
     refuse_remote(&raw, &mut issues);
     let tailnet = tailnet::resolve(&raw.gateway, layers, &paths, &mut issues);
     let bind = listen::resolve(&raw.gateway, tailnet.as_ref(), layers, &mut issues);
-    let access = access::resolve(&raw.gateway, &bind, tailnet.is_some(), layers, &mut issues);
+    let host = exposure::host(&raw.gateway, layers, &mut issues);
+    let access = access::resolve(&raw.gateway, &bind, tailnet.is_some() || host.is_some(), layers, &mut issues);
     let pairing = pairing::resolve(&raw.gateway, &mut issues);
     let nodes = pairing::nodes(&raw.gateway);
     let agent = agent::resolve(&raw, environment, &mut issues);
     let http = http::resolve(&raw, access.configured(), environment, &mut issues);
+    let is_password_mode = access.mode_name() == "password";
+    let exposure = exposure::resolve(&raw.gateway, http.hooks.as_ref(), is_password_mode, layers, &mut issues);
     if !issues.is_empty() {
         return Err(ConfigError { issues });
     }
@@ -191,6 +203,8 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
         pairing,
         nodes,
         tailnet,
+        host,
+        exposure,
         agent,
         http,
         log_level: log_level(raw.logging.level.as_deref()),

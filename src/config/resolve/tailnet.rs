@@ -12,10 +12,10 @@ use crate::tailnet::Settings;
 
 const DEFAULT_HOSTNAME: &str = "tailclaw";
 
-/// The node starts only when something asks for it: `node` itself, `bind: "tailnet"`, a hostname or a key.
+/// The node starts only when something asks for it: `node` itself, `bind: "tailnet"`, Serve, Funnel, a hostname or a
+/// key.
 pub(super) fn resolve(gateway: &Gateway, layers: &Layers, paths: &Paths, issues: &mut Vec<Issue>) -> Option<Settings> {
     let tailscale = &gateway.tailscale;
-    refuse_what_is_not_there_yet(tailscale, layers, issues);
     let binds_tailnet = gateway.bind == Some(Bind::Tailnet);
     if tailscale.node == Some(Node::Off) && binds_tailnet {
         let fix = "set gateway.tailscale.node to \"embedded\", or gateway.bind to \"loopback\"";
@@ -24,7 +24,10 @@ pub(super) fn resolve(gateway: &Gateway, layers: &Layers, paths: &Paths, issues:
     let is_wanted = match tailscale.node {
         Some(Node::Embedded) => true,
         Some(Node::Off | Node::Host) => false,
-        None => binds_tailnet || tailscale.hostname.is_some() || tailscale.auth_key.is_some(),
+        None => {
+            let is_offered = tailscale.mode != TailscaleMode::Off || !tailscale.public_paths.is_empty();
+            binds_tailnet || is_offered || tailscale.hostname.is_some() || tailscale.auth_key.is_some()
+        }
     };
     // Mistakes below count also while the node is off: they would only wait.
     let settings = Settings {
@@ -36,20 +39,6 @@ pub(super) fn resolve(gateway: &Gateway, layers: &Layers, paths: &Paths, issues:
         state_dir: tailscale.state_dir.as_ref().map_or_else(|| paths.tailnet_dir(), PathBuf::from),
     };
     is_wanted.then_some(settings)
-}
-
-fn refuse_what_is_not_there_yet(tailscale: &Tailscale, layers: &Layers, issues: &mut Vec<Issue>) {
-    if tailscale.node == Some(Node::Host) {
-        let fix = "use \"embedded\": the gateway then joins as a node of its own, beside this machine's tailscaled";
-        issues.push(named(layers, "gateway.tailscale.node", format!("\"host\" is not in this version yet; {fix}")));
-    }
-    let mode = match tailscale.mode {
-        TailscaleMode::Off => return,
-        TailscaleMode::Serve => "serve",
-        TailscaleMode::Funnel => "funnel",
-    };
-    let fix = "use \"off\" with gateway.bind \"tailnet\": the gateway is then reached at its own name and port";
-    issues.push(named(layers, "gateway.tailscale.mode", format!("{mode:?} is not in this version yet; {fix}")));
 }
 
 fn hostname(tailscale: &Tailscale, layers: &Layers, issues: &mut Vec<Issue>) -> String {

@@ -7,7 +7,7 @@ use axum::extract::{Extension, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use super::{hooks, page, ui_config};
+use super::{answer, hooks, page, ui_config};
 use crate::config::HttpSettings;
 use crate::gateway::Gateway;
 use crate::net::Peer;
@@ -33,6 +33,24 @@ pub(super) async fn serve(
         return data.answer(&gateway, ui, &peer, &head).await;
     }
     page::serve(&served, &head).await
+}
+
+/// Answers the paths that are public, and says of all others that they are not there.
+pub(super) async fn serve_public(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
+    let served = gateway.http.served.get();
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let is_public = gateway.public_paths.iter().any(|public| under(public, path).is_some());
+    match &served.settings.hooks {
+        Some(settings) if is_public && let Some(name) = under(&settings.path, path) => {
+            hooks::serve(&gateway, settings, &peer, name, &head, body).await
+        }
+        _ => answer::not_found(),
+    }
 }
 
 /// What of a path lies under `base`: empty, or with the slash before it.

@@ -105,6 +105,11 @@ pub(super) fn router(gateway: &Arc<Gateway>) -> Router {
         .with_state(Arc::clone(gateway))
 }
 
+/// Everything that somebody finds who came by a public path: those paths, and only as far as hooks lie there.
+pub(super) fn public_router(gateway: &Arc<Gateway>) -> Router {
+    Router::new().fallback(elsewhere::serve_public).layer(from_fn(set_common_headers)).with_state(Arc::clone(gateway))
+}
+
 /// What programs call, with the shared secret.
 fn programs() -> Router<Arc<Gateway>> {
     Router::new()

@@ -41,6 +41,16 @@ impl TestControl {
         TailscalePeer::join(&self.folder.join(name), name, &self.url, "any", &LOOPBACK_ONLY).await
     }
 
+    /// The same, with a certificate for its name.
+    pub async fn certified_peer(&self, name: &str, authority: &Authority) -> TailscalePeer {
+        let folder = self.folder.join(name);
+        let root = authority.write_root(&self.folder);
+        authority.certify(&folder.join("certs"), &format!("{name}.{TEST_DOMAIN}"));
+        let root = root.to_str().expect("a path of text");
+        let environment = [&LOOPBACK_ONLY[..], &[("SSL_CERT_FILE", root)]].concat();
+        TailscalePeer::join(&folder, name, &self.url, "any", &environment).await
+    }
+
     /// A gateway that joins under a name nobody else has.
     pub fn gateway(&self) -> GatewayBuilder {
         let settings = json!({ "node": "embedded", "hostname": unique_name(), "controlUrl": self.url });

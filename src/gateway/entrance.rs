@@ -1,0 +1,89 @@
+//! For whom a request is made: by what its stream's peer proves, and where that speaks for many, by what it says of this
+//! one.
+
+use std::sync::Once;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, Request, StatusCode, header};
+use hyper::body::Incoming;
+
+use super::{Gateway, http as routes, upgrade};
+use crate::net::forwarded::{self, Unattributable};
+use crate::net::{FunnelDoor, Peer};
+use crate::tailnet::{Door, Turned};
+
+/// How a listener's callers are told apart.
+#[derive(Debug)]
+pub enum Entrance {
+    /// Each stream is one caller's, or that of a proxy that the configuration may trust.
+    Streams,
+    /// Behind this machine's tailscaled.
+    Serve(Door),
+}
+
+impl Entrance {
+    /// The caller. What it asked for may be changed to what it meant.
+    ///
+    /// # Errors
+    /// The answer, instead of any route's.
+    pub(super) async fn admit(
+        &self,
+        peer: Peer,
+        request: &mut Request<Incoming>,
+        gateway: &Gateway,
+    ) -> Result<Peer, Response> {
+        let peer = match self {
+            Self::Streams => attributed(peer, request, gateway)?,
+            Self::Serve(door) => {
+                let (caller, uri) =
+                    door.caller(request.uri(), request.headers()).await.map_err(|turned| turn_away(&peer, &turned))?;
+                *request.uri_mut() = uri;
+                caller
+            }
+        };
+        // Not even the handshake of an operator begins here.
+        if matches!(peer, Peer::Funnel { door: FunnelDoor::PublicPaths, .. }) && upgrade::is_websocket(request) {
+            return Err((StatusCode::NOT_FOUND, "Not Found").into_response());
+        }
+        Ok(peer)
+    }
+}
+
+fn attributed(peer: Peer, request: &mut Request<Incoming>, gateway: &Gateway) -> Result<Peer, Response> {
+    match forwarded::attribute(peer, request.headers(), &gateway.gatekeeper.settings().proxies) {
+        Ok(peer) => Ok(peer),
+        Err(unattributable) => {
+            warn_of_proxy(&unattributable);
+            if upgrade::is_websocket(request) {
+                return Err(routes::proxy::refusal());
+            }
+            let peer = unattributable.0.clone();
+            request.extensions_mut().insert(unattributable);
+            Ok(peer)
+        }
+    }
+}
+
+/// Once at a level that calls for a person: strangers shall not fill the log.
+fn warn_of_proxy(unattributable: &Unattributable) {
+    static FIRST: Once = Once::new();
+    let address = unattributable.0.address();
+    FIRST.call_once(|| {
+        tracing::warn!(
+            peer.addr = %address, "a proxy stands before the gateway; its requests are refused until \
+            gateway.trustedProxies names it and it says for whom it speaks"
+        );
+    });
+    tracing::debug!(peer.addr = %address, "a proxy stands before the caller");
+}
+
+fn turn_away(peer: &Peer, turned: &Turned) -> Response {
+    tracing::warn!(peer.addr = %peer.address(), reason = %turned, "refused a request at the back end of Serve");
+    let status = match turned {
+        Turned::NotThroughServe | Turned::NoAddress => StatusCode::FORBIDDEN,
+        Turned::WhoIs(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let mut response = (status, format!("refused: {turned}\n")).into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
