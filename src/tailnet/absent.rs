@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{CertificatePair, Error, Settings, State, Status};
-use crate::net::{Listener, Peer, Stream, WhoIs};
+use crate::net::{FunnelDoor, Listener, Peer, Stream, WhoIs};
 
 #[derive(Debug, Clone)]
 pub enum Node {}
@@ -35,6 +35,10 @@ impl Node {
     }
 
     pub async fn listen(&self, _port: u16) -> Result<TailnetListener, Error> {
+        match *self {}
+    }
+
+    pub async fn listen_funnel(&self, _port: u16, _door: FunnelDoor) -> Result<TailnetListener, Error> {
         match *self {}
     }
 

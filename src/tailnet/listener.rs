@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 
 use super::hello;
 use super::sys::watch_readable;
-use crate::net::{Listener, Peer, Stream};
+use crate::net::{FunnelDoor, Listener, Peer, Stream};
 
 /// More than `libtailscale/` ever sends in one message.
 const MESSAGE_BYTES: usize = 64 << 10;
@@ -22,6 +22,8 @@ pub struct TailnetListener {
     socket: AsyncFd<OwnedFd>,
     buffer: Box<[u8]>,
     port: u16,
+    /// Set where the callers are the internet's.
+    door: Option<FunnelDoor>,
 }
 
 /// What one packet was.
@@ -39,7 +41,12 @@ impl TailnetListener {
     /// Must run inside a tokio runtime.
     pub(super) fn new(socket: OwnedFd, port: u16) -> io::Result<Self> {
         let socket = watch_readable(socket)?;
-        Ok(Self { socket, buffer: vec![0; MESSAGE_BYTES].into_boxed_slice(), port })
+        Ok(Self { socket, buffer: vec![0; MESSAGE_BYTES].into_boxed_slice(), port, door: None })
+    }
+
+    /// Its callers come by Funnel. As [`TailnetListener::new`] else.
+    pub(super) fn from_internet(socket: OwnedFd, port: u16, door: FunnelDoor) -> io::Result<Self> {
+        Ok(Self { door: Some(door), ..Self::new(socket, port)? })
     }
 
     async fn packet(&mut self) -> io::Result<Packet> {
@@ -53,6 +60,10 @@ impl TailnetListener {
 
     fn connection(&self, stream: OwnedFd, length: usize) -> io::Result<(Stream, Peer)> {
         let peer = hello::peer(self.buffer.get(..length).unwrap_or_default())?;
+        let peer = match self.door {
+            Some(door) => Peer::Funnel { address: peer.address(), door },
+            None => peer,
+        };
         let stream = UnixStream::from_std(StdUnixStream::from(stream))?;
         Ok((Stream::Unix(stream), peer))
     }
@@ -77,7 +88,8 @@ impl Listener for TailnetListener {
     }
 
     fn name(&self) -> String {
-        format!("tailnet:{}", self.port)
+        let network = if self.door.is_some() { "funnel" } else { "tailnet" };
+        format!("{network}:{}", self.port)
     }
 }
 

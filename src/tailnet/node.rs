@@ -21,7 +21,10 @@ use super::localapi::{Dial, SHORT};
 use super::lock::FolderLock;
 use super::sys::{Failure, Handle};
 use super::{CertificatePair, Error, Settings, State, Status, TailnetListener, logs};
-use crate::net::{Stream, WhoIs};
+use crate::net::{FunnelDoor, Stream, WhoIs};
+
+/// To make sure that the node runs, which it does.
+const FUNNEL: Duration = Duration::from_secs(10);
 
 /// The embedded node. Clones are handles to the same one; it is closed by [`Node::close`], or in the background when
 /// the last handle goes.
@@ -76,6 +79,15 @@ impl Node {
         let handle = self.0.handle;
         let socket = blocking(move || handle.listen(port)).await?.map_err(|failure| refused("listen", &failure))?;
         Ok(TailnetListener::new(socket, port)?)
+    }
+
+    /// Takes what the internet sends to a port of the node's name by Funnel (443, 8443 or 10000), TLS still around it. The
+    /// node has to be running.
+    pub async fn listen_funnel(&self, port: u16, door: FunnelDoor) -> Result<TailnetListener, Error> {
+        let (handle, limit) = (self.0.handle, i32::try_from(FUNNEL.as_millis()).unwrap_or(i32::MAX));
+        let socket = blocking(move || handle.listen_funnel(port, limit)).await?;
+        let socket = socket.map_err(|failure| refused("listen to Funnel", &failure))?;
+        Ok(TailnetListener::from_internet(socket, port, door)?)
     }
 
     /// Who has an address of the tailnet now. `None`: nobody that the control plane knows.

@@ -28,6 +28,7 @@ unsafe extern "C" {
     safe fn tailscale_close(handle: c_int) -> c_int;
     fn tailscale_errmsg(handle: c_int, buffer: *mut c_char, size: usize) -> c_int;
     fn tailscale_listen(handle: c_int, port: c_ushort, listener: *mut c_int) -> c_int;
+    fn tailscale_listen_funnel(handle: c_int, port: c_ushort, limit_ms: c_int, listener: *mut c_int) -> c_int;
     fn tailscale_dial(handle: c_int, address: *const c_char, limit_ms: c_int, fd: *mut c_int) -> c_int;
     fn tailscale_localapi(handle: c_int, fd: *mut c_int) -> c_int;
 }
@@ -90,6 +91,14 @@ impl Handle {
         self.descriptor(|fd| {
             // SAFETY: `fd` points to a live integer for the length of the call.
             unsafe { tailscale_listen(self.0, port, fd) }
+        })
+    }
+
+    /// The same for what comes from the internet. `ETIMEDOUT`-like texts come when the node is not running by then.
+    pub(super) fn listen_funnel(self, port: u16, limit_ms: c_int) -> Result<OwnedFd, Failure> {
+        self.descriptor(|fd| {
+            // SAFETY: as in listen.
+            unsafe { tailscale_listen_funnel(self.0, port, limit_ms, fd) }
         })
     }
 

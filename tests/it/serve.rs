@@ -1,17 +1,17 @@
 //! Serve and Funnel by a real tailscaled as this machine's own: its routes, its identities, and who else tries.
 
 use crate::harness::{
-    Authority, GatewayBuilder, TEST_DOMAIN, TailscalePeer, TestControl, eventually, gateway, seconds, tls,
+    Authority, Gateway, GatewayBuilder, RawClient, Response, TEST_DOMAIN, TailscalePeer, TestControl, connect_params,
+    eventually, gateway, request, seconds, send, tls,
 };
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-/// A gateway behind the tailscaled of `machine`.
-fn behind(control: &TestControl, machine: &TailscalePeer, mode: &str) -> GatewayBuilder {
-    let socket = machine.socket().to_str().expect("a path of text");
-    control.with_environment(gateway()).config(json!({ "gateway": {
-        "tailscale": { "node": "host", "mode": mode, "socket": socket },
-    } }))
-}
+const NAME: &str = "box.tail-test.ts.net";
+/// An address of the internet, kept for documentation.
+const STRANGER: &str = "203.0.113.7:4711";
+const HOOK_BEARER: (&str, &str) = ("authorization", "Bearer the-token-of-the-hooks");
 
 /// A tailnet with a machine whose tailscaled has a certificate, and a phone.
 struct Home {
@@ -22,33 +22,271 @@ struct Home {
 }
 
 impl Home {
-    async fn start(arguments: &[&str]) -> Home {
-        let control = TestControl::start(arguments).await;
+    async fn start() -> Home {
+        let control = TestControl::start(&[]).await;
         let authority = Authority::new();
         let machine = control.certified_peer("box", &authority).await;
         let phone = control.peer("phone").await;
         Home { control, authority, machine, phone }
     }
 
-    /// `GET https://box…` from the phone, verified.
-    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Result<crate::harness::Response, String> {
-        let name = format!("box.{TEST_DOMAIN}");
-        let stream = self.phone.dial(&name, 443).await.map_err(|error| error.to_string())?;
-        let stream = tls(Box::new(stream), &name, &self.authority).await.map_err(|error| error.to_string())?;
-        crate::harness::request(Box::new(stream), "GET", &name, path, headers).await
+    /// A gateway behind the machine's tailscaled.
+    fn gateway(&self, tailscale: Value) -> GatewayBuilder {
+        let socket = self.machine.socket().to_str().expect("a path of text");
+        let own = json!({ "gateway": { "tailscale": { "node": "host", "socket": socket } } });
+        self.control.with_environment(gateway()).config(own).config(json!({ "gateway": { "tailscale": tailscale } }))
     }
+
+    async fn dial(&self, port: u16) -> Result<impl tokio::io::AsyncRead + tokio::io::AsyncWrite + use<>, String> {
+        let stream = self.phone.dial(NAME, port).await.map_err(|error| error.to_string())?;
+        tls(Box::new(stream), NAME, &self.authority).await.map_err(|error| error.to_string())
+    }
+
+    /// From the internet.
+    async fn dial_by_funnel(
+        &self,
+        port: u16,
+    ) -> Result<impl tokio::io::AsyncRead + tokio::io::AsyncWrite + use<>, String> {
+        let stream = self.phone.by_funnel(NAME, port, STRANGER).await.map_err(|error| error.to_string())?;
+        tls(Box::new(stream), NAME, &self.authority).await.map_err(|error| error.to_string())
+    }
+
+    /// `GET https://box…` from the phone.
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Result<Response, String> {
+        request(Box::new(self.dial(443).await?), "GET", NAME, path, headers).await
+    }
+
+    async fn get_by_funnel(&self, port: u16, path: &str, headers: &[(&str, &str)]) -> Result<Response, String> {
+        request(Box::new(self.dial_by_funnel(port).await?), "GET", NAME, path, headers).await
+    }
+
+    /// Waits until the phone gets through.
+    async fn served(&self) -> Value {
+        eventually("the gateway is served", seconds(40), || async {
+            let answer = self.get("/whoami", &[]).await?;
+            if answer.status == 200 { Ok(answer.json()) } else { Err(format!("{answer:?}")) }
+        })
+        .await
+    }
+}
+
+/// The path by which tailscaled asks our back end, as every user of the machine can read it.
+async fn backend(machine: &TailscalePeer) -> (u16, String) {
+    let served = machine.served().await;
+    let (_, session) = served["Foreground"].as_object().and_then(|all| all.iter().next()).expect("our session");
+    let target = session["Web"][format!("{NAME}:443")]["Handlers"]["/"]["Proxy"].as_str().expect("our route");
+    let (address, prefix) = target.trim_start_matches("http://").split_once('/').expect("a path");
+    let (_, port) = address.split_once(':').expect("a port");
+    (port.parse().expect("a number"), format!("/{prefix}"))
+}
+
+async fn tailnet_of(gateway: &Gateway) -> Value {
+    gateway.status().await["status"]["tailnet"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_machines_tailscaled_serves_the_gateway_by_name_and_identity() {
-    let home = Home::start(&[]).await;
-    let gateway = behind(&home.control, &home.machine, "serve").start().await;
-    let whoami: Value = eventually("the gateway is served", seconds(40), || async {
-        let answer = home.get("/whoami", &[]).await?;
+    let home = Home::start().await;
+    let gateway = home.gateway(json!({ "mode": "serve" })).start().await;
+    let whoami = home.served().await;
+    assert_eq!((&whoami["path"], &whoami["method"]), (&json!("serve"), &json!("tailscale")), "{whoami}");
+    assert_eq!(whoami["node"], format!("phone.{TEST_DOMAIN}"), "{whoami}");
+    assert!(whoami["login"].as_str().is_some_and(|login| login.starts_with("user-")), "{whoami}");
+    let tailnet = tailnet_of(&gateway).await;
+    assert_eq!((&tailnet["node"], &tailnet["serve"]["url"]), (&json!("host"), &json!(format!("https://{NAME}/"))));
+
+    // What the caller says of itself changes nothing, and a proxy's marks do not refuse it either.
+    let forged = [
+        ("tailscale-user-login", "root@example.com"),
+        ("tailscale-app-capabilities", r#"{"tailclaw.dev/cap/gateway":[{"scopes":["operator.admin"]}]}"#),
+        ("x-forwarded-for", "100.64.0.1"),
+        ("forwarded", "for=100.64.0.1"),
+        ("x-real-ip", "100.64.0.1"),
+        ("tailscale-funnel-request", "?1"),
+    ];
+    assert_eq!(home.get("/whoami", &forged).await.unwrap().json(), whoami);
+
+    // The page's own connection: no secret, and an origin that is the gateway's own name.
+    let stream = home.dial(443).await.unwrap();
+    let origin = format!("https://{NAME}");
+    let mut phone =
+        RawClient::upgrade(Box::new(stream), &format!("ws://{NAME}/"), &[("origin", &origin)]).await.unwrap();
+    phone.challenge().await;
+    let mut params = connect_params("");
+    params.as_object_mut().unwrap().remove("auth");
+    let hello = phone.connect(params).await.expect("a verified login is let in");
+    assert_eq!(hello["auth"]["role"], "operator", "{hello}");
+    assert!(phone.request("health", json!({})).await.is_ok());
+
+    // A tagged machine has no login and, without a grant, no rights.
+    home.control.admin("/node", json!({ "node": "phone", "tags": ["tag:camera"] })).await;
+    eventually("the tag is known", seconds(20), || async {
+        let whoami = home.get("/whoami", &[]).await?.json();
+        if whoami["tags"] == json!(["tag:camera"]) && whoami["role"].is_null() && whoami["login"].is_null() {
+            Ok(())
+        } else {
+            Err(whoami.to_string())
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_but_tailscaled_gets_to_the_back_end_of_serve() {
+    let home = Home::start().await;
+    let gateway = home.gateway(json!({ "mode": "serve" })).start().await;
+    home.served().await;
+    let (port, prefix) = backend(&home.machine).await;
+    let alice = home.control.address("phone").await;
+    let whole = format!(
+        "GET {prefix}/whoami HTTP/1.1\r\nHost: {NAME}\r\nX-Forwarded-For: {alice}\r\n\
+         Tailscale-User-Login: root@example.com\r\n\r\n"
+    );
+    let proxied = format!("PROXY TCP4 {alice} 127.0.0.1 40000 {port}\r\n{whole}");
+    // A program of the same user, which has read the path in tailscaled's configuration.
+    for attempt in [whole.as_str(), &proxied, &proxied[..20], "\r\n\r\n\0\r\nQUIT\n", ""] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let _ = stream.write_all(attempt.as_bytes()).await;
+        let mut answer = Vec::new();
+        let end = tokio::time::timeout(seconds(20), stream.read_to_end(&mut answer)).await;
+        assert!(end.is_ok(), "{attempt:?}: the connection is ended");
+        assert_eq!(answer, b"", "{attempt:?}");
+    }
+    assert!(gateway.log().contains("it is not tailscaled"), "{}", gateway.log());
+    // And through Serve itself the prefix is not to be guessed or left: these all are paths below it.
+    for path in ["/../whoami", "//whoami", &prefix, "/%2e%2e/x"] {
+        let answer = home.get(path, &[]).await.unwrap();
+        assert_ne!(answer.status, 403, "{path}: {answer:?}");
+    }
+    // Methods and targets that are no paths end in an answer, and tailscaled goes on.
+    for line in ["GET * HTTP/1.1", "CONNECT box.tail-test.ts.net:443 HTTP/1.1", "GET http://127.0.0.1:1/ HTTP/1.1"] {
+        let mut stream = home.dial(443).await.unwrap();
+        stream.write_all(format!("{line}\r\nHost: {NAME}\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = tokio::time::timeout(seconds(20), stream.read_to_end(&mut answer)).await.expect("it is answered");
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 ") && !answer.contains("\"operator\""), "{line}: {answer}");
+    }
+    home.served().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn routes_of_others_stay_and_ours_go_with_the_gateway() {
+    let home = Home::start().await;
+    home.machine.run(&["serve", "--bg", "--https=8443", "http://127.0.0.1:9"]).await;
+    let before = home.machine.served().await;
+    let mut gateway = home.gateway(json!({ "mode": "serve" })).start().await;
+    home.served().await;
+    assert_eq!(home.machine.served().await["Web"], before["Web"]);
+    let restored = async || {
+        eventually("tailscaled serves what it did before", seconds(20), || async {
+            let now = home.machine.served().await;
+            if now == before { Ok(()) } else { Err(now.to_string()) }
+        })
+        .await;
+    };
+    gateway.stop().await;
+    restored().await;
+    gateway.restart().await;
+    home.served().await;
+    gateway.kill9().await;
+    restored().await;
+
+    // A port that somebody else has is not ours to take; once it is free, it is.
+    home.machine.run(&["serve", "--bg", "--https=443", "http://127.0.0.1:9"]).await;
+    gateway.restart().await;
+    let problem = eventually("the gateway says why it is not served", seconds(20), || async {
+        let tailnet = tailnet_of(&gateway).await;
+        tailnet["serve"]["problem"].as_str().map(str::to_owned).ok_or_else(|| tailnet.to_string())
+    })
+    .await;
+    assert!(problem.contains("443") && problem.contains("tailscale serve status"), "{problem}");
+    assert_eq!(gateway.get("/healthz").await.status, 200);
+    home.machine.run(&["serve", "--https=443", "off"]).await;
+    home.served().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tailscaled_that_is_not_there_is_said_and_waited_for() {
+    let control = TestControl::start(&[]).await;
+    let missing = control.socket_of_nobody();
+    let settings = json!({ "gateway": { "tailscale": { "node": "host", "mode": "serve", "socket": missing } } });
+    let gateway = control.with_environment(gateway()).config(settings).start().await;
+    let reason = eventually("the gateway says what is missing", seconds(20), || async {
+        let tailnet = tailnet_of(&gateway).await;
+        tailnet["reason"].as_str().map(str::to_owned).ok_or_else(|| tailnet.to_string())
+    })
+    .await;
+    assert!(reason.contains(&missing) && reason.contains("start it"), "{reason}");
+    assert_eq!(gateway.get("/readyz").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn funnel_asks_strangers_for_the_password() {
+    let home = Home::start().await;
+    let refused = home.gateway(json!({ "mode": "funnel" })).run().await;
+    assert_ne!(refused.code, Some(0), "{refused:?}");
+    assert!(refused.all().contains("gateway.auth.mode to \"password\""), "{refused:?}");
+
+    let password = json!({ "gateway": { "auth": { "mode": "password", "password": "correct horse" } } });
+    let gateway = home.gateway(json!({ "mode": "funnel" })).config(password).start().await;
+    let whoami = eventually("the gateway is published", seconds(40), || async {
+        let answer = home.get_by_funnel(443, "/whoami", &[]).await?;
         if answer.status == 200 { Ok(answer.json()) } else { Err(format!("{answer:?}")) }
     })
     .await;
-    assert_eq!(whoami["path"], "serve", "{whoami}");
-    assert_eq!(whoami["node"], format!("phone.{TEST_DOMAIN}"), "{whoami}");
+    assert_eq!((&whoami["path"], &whoami["role"], &whoami["login"]), (&json!("funnel"), &Value::Null, &Value::Null));
+    // A stranger cannot say that it came from the tailnet.
+    let address = home.control.address("phone").await;
+    let forged = [("tailscale-user-login", "user-2@fake-control.example.net"), ("x-forwarded-for", address.as_str())];
+    assert_eq!(home.get_by_funnel(443, "/whoami", &forged).await.unwrap().json()["path"], "funnel");
+    for (sent, is_in) in [(None, false), (Some("wrong"), false), (Some("correct horse"), true)] {
+        let stream = home.dial_by_funnel(443).await.unwrap();
+        let mut client = RawClient::upgrade(Box::new(stream), &format!("ws://{NAME}/"), &[]).await.unwrap();
+        client.challenge().await;
+        let mut params = connect_params("");
+        params["auth"] = sent.map_or(json!({}), |password| json!({ "password": password }));
+        let outcome = client.connect(params).await;
+        assert_eq!(outcome.is_ok(), is_in, "{sent:?}: {outcome:?}");
+    }
+    // Who comes by the tailnet is still known by name.
+    assert_eq!(home.served().await["path"], "serve");
+    drop(gateway);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn public_paths_show_hooks_and_nothing_else() {
+    let home = Home::start().await;
+    let hooks = json!({
+        "gateway": { "auth": { "token": "the-gateway-token" } },
+        "hooks": { "enabled": true, "token": "the-token-of-the-hooks" },
+    });
+    let gateway = home.gateway(json!({ "publicPaths": ["/hooks"] })).config(hooks).start().await;
+    let wake = async |headers: &[(&str, &str)]| {
+        let stream = home.dial_by_funnel(8443).await?;
+        send(Box::new(stream), "POST", NAME, "/hooks/wake", headers, r#"{"text":"the post is here"}"#).await
+    };
+    eventually("the hook is published", seconds(40), || async {
+        let answer = wake(&[HOOK_BEARER]).await?;
+        if answer.status == 200 { Ok(()) } else { Err(format!("{answer:?}")) }
+    })
+    .await;
+    let operator = ("authorization", "Bearer the-gateway-token");
+    assert_eq!(wake(&[operator]).await.unwrap().status, 401);
+    for path in
+        ["/", "/whoami", "/healthz", "/readyz", "/v1/models", "/tools/invoke", "/hooksx", "/sessions/main/history"]
+    {
+        let answer = home.get_by_funnel(8443, path, &[operator]).await.unwrap();
+        assert_eq!(answer.status, 404, "{path}: {answer:?}");
+    }
+    for path in ["/", "/hooks/wake"] {
+        let stream = home.dial_by_funnel(8443).await.unwrap();
+        let refused = RawClient::upgrade(Box::new(stream), &format!("ws://{NAME}{path}"), &[operator]).await;
+        assert!(refused.is_err(), "{path}: no socket opens there");
+    }
+    // From the tailnet that port shows no more, and the gateway itself is not served.
+    let stream = home.dial(8443).await.unwrap();
+    assert_eq!(request(Box::new(stream), "GET", NAME, "/whoami", &[operator]).await.unwrap().status, 404);
+    assert!(home.get("/whoami", &[]).await.is_err());
     drop(gateway);
 }

@@ -30,20 +30,21 @@ type hello struct {
 // stay with the connection.
 func (n *node) accept(l *listener, connection net.Conn, source netip.AddrPort) {
 	defer func() { <-l.pending }()
-	if err := n.handOver(l, connection, source); err != nil {
+	greet := func() ([]byte, error) { return n.greet(source) }
+	if err := n.handOver(l, connection, greet); err != nil {
 		n.log.warnf("connection from %v dropped: %v", source, err)
 		_ = connection.Close()
 	}
 }
 
-func (n *node) handOver(l *listener, connection net.Conn, source netip.AddrPort) (err error) {
+func (n *node) handOver(l *listener, connection net.Conn, greet func() ([]byte, error)) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			n.log.warnf("panic: %v\n%s", cause, debug.Stack())
 			err = fmt.Errorf("panic: %v", cause)
 		}
 	}()
-	message, err := n.greet(source)
+	message, err := greet()
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ func tailscale_new() C.int {
 		server:    &tsnet.Server{ControlURL: ipn.DefaultControlURL},
 		started:   make(chan struct{}),
 		splices:   map[*splice]struct{}{},
-		listeners: map[uint16]*listener{},
+		listeners: map[listenerKey]*listener{},
 	}
 	n.whoIsClient = n.newWhoIsClient()
 	n.server.UserLogf = n.log.debugf

@@ -48,7 +48,7 @@ type node struct {
 	// tsnetUp: Start succeeded, so Close must be called, and only then may it be.
 	tsnetUp   bool
 	splices   map[*splice]struct{}
-	listeners map[uint16]*listener
+	listeners map[listenerKey]*listener
 	// stopAccepting unregisters the handler of incoming connections.
 	stopAccepting func()
 }

@@ -14,6 +14,12 @@ import (
 // maxPending bounds, for each listener, the connections that wait for their WhoIs or for Rust to take them.
 const maxPending = 1024
 
+// listenerKey: the tailnet and the internet each have a port of that number.
+type listenerKey struct {
+	port   uint16
+	funnel bool
+}
+
 // listener is our end of a SOCK_SEQPACKET pair. Each packet is one connection: a hello and a descriptor.
 type listener struct {
 	socket  *os.File
@@ -39,39 +45,48 @@ func tailscale_listen(handle C.int, port C.ushort, listenerOut *C.int) C.int {
 }
 
 func (n *node) listen(port uint16) (fd int, err error) {
-	ours, theirs, err := socketPair(unix.SOCK_SEQPACKET)
+	key := listenerKey{port: port}
+	l, fd, err := n.openListener(key)
 	if err != nil {
 		return -1, err
 	}
-	l := &listener{socket: ours, pending: make(chan struct{}, maxPending)}
-	if err := n.addListener(port, l); err != nil {
-		l.close()
-		_ = unix.Close(theirs)
-		return -1, err
-	}
-	go n.removeWhenClosed(port, l)
-	return theirs, nil
+	go n.removeWhenClosed(key, l)
+	return fd, nil
 }
 
-func (n *node) addListener(port uint16, l *listener) error {
+func (n *node) openListener(key listenerKey) (l *listener, theirs int, err error) {
+	ours, theirs, err := socketPair(unix.SOCK_SEQPACKET)
+	if err != nil {
+		return nil, -1, err
+	}
+	l = &listener{socket: ours, pending: make(chan struct{}, maxPending)}
+	if err := n.addListener(key, l); err != nil {
+		l.close()
+		_ = unix.Close(theirs)
+		return nil, -1, err
+	}
+	return l, theirs, nil
+}
+
+func (n *node) addListener(key listenerKey, l *listener) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.phase != phaseStarted {
 		return errNotRunning
 	}
-	if n.listeners[port] != nil {
-		return fmt.Errorf("port %d has a listener already", port)
+	if n.listeners[key] != nil {
+		return fmt.Errorf("port %d has a listener already", key.port)
 	}
-	n.listeners[port] = l
+	n.listeners[key] = l
 	return nil
 }
 
 // removeWhenClosed waits for the end of a socket on which Rust never writes.
-func (n *node) removeWhenClosed(port uint16, l *listener) {
+func (n *node) removeWhenClosed(key listenerKey, l *listener) {
 	_, _ = l.socket.Read(make([]byte, 1))
 	n.mu.Lock()
-	if n.listeners[port] == l {
-		delete(n.listeners, port)
+	if n.listeners[key] == l {
+		delete(n.listeners, key)
 	}
 	n.mu.Unlock()
 	l.close()
@@ -81,7 +96,7 @@ func (n *node) removeWhenClosed(port uint16, l *listener) {
 // route's or a service's.
 func (n *node) incoming(source, destination netip.AddrPort) (handler func(net.Conn), intercept bool) {
 	n.mu.Lock()
-	l := n.listeners[destination.Port()]
+	l := n.listeners[listenerKey{port: destination.Port()}]
 	n.mu.Unlock()
 	if l == nil || !n.isOwnAddress(destination.Addr()) {
 		return nil, false

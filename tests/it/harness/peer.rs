@@ -60,8 +60,18 @@ impl TailscalePeer {
         &self.socket
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.pid()
+    /// Runs Tailscale's own command line to its end, and gives its output.
+    pub async fn run(&self, arguments: &[&str]) -> String {
+        let mut command = self.tailscale();
+        command.args(arguments);
+        let (code, out, err) = run(command, seconds(30)).await;
+        assert_eq!(code, Some(0), "{} {arguments:?}: {out}{err}", self.name);
+        out
+    }
+
+    /// What its daemon serves, as `tailscale serve status` has it.
+    pub async fn served(&self) -> Value {
+        serde_json::from_str(&self.run(&["serve", "status", "--json"]).await).expect("tailscale prints JSON")
     }
 
     /// What this peer knows of the tailnet (`tailscale status --json`).
@@ -76,6 +86,29 @@ impl TailscalePeer {
     /// A connection to a tailnet address or name, as a program on this peer would open it.
     pub async fn dial(&self, host: &str, port: u16) -> std::io::Result<TcpStream> {
         socks_connect(self.socks_port, host, port).await
+    }
+
+    /// A connection that Tailscale's Funnel servers would hand to `name:port`, from `source` on the internet, with what the
+    /// client sends (TLS) still to come: this peer takes their place.
+    pub async fn by_funnel(&self, name: &str, port: u16, source: &str) -> std::io::Result<TcpStream> {
+        let status = self.status().await;
+        let wanted = format!("{name}.");
+        let found =
+            status["Peer"].as_object().into_iter().flatten().find(|(_, peer)| peer["DNSName"] == wanted.as_str());
+        let api = found.and_then(|(_, peer)| peer["PeerAPIURL"][0].as_str()).unwrap_or_default();
+        let address: SocketAddr = api.trim_start_matches("http://").parse().map_err(std::io::Error::other)?;
+        let mut stream = self.dial(&address.ip().to_string(), address.port()).await?;
+        let request = format!(
+            "POST /v0/ingress HTTP/1.1\r\nHost: {address}\r\nTailscale-Ingress-Src: {source}\r\n\
+             Tailscale-Ingress-Target: {name}:{port}\r\nContent-Length: 0\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await?);
+        }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        if head.starts_with("HTTP/1.1 101") { Ok(stream) } else { Err(std::io::Error::other(head)) }
     }
 
     /// `GET` from this peer.

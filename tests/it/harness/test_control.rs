@@ -73,6 +73,11 @@ impl TestControl {
         builder.env("SSL_CERT_FILE", root.to_str().expect("a path of text"))
     }
 
+    /// Where no daemon takes commands.
+    pub fn socket_of_nobody(&self) -> String {
+        self.folder.join("nobody.sock").display().to_string()
+    }
+
     /// What an administrator, the policy or time would do: see `tests/tailnet/control/admin.go`.
     pub async fn admin(&self, path: &str, body: Value) -> Value {
         let host = self.admin.trim_start_matches("http://");
