@@ -4,80 +4,12 @@
 //   identity  10,000 connections in bursts of 100 from two users and a tagged node to the gateway: who is named wrongly?
 //   memory    threads and resident memory of the gateway: joined, with 700 idle WebSockets let in over the tailnet
 //   streams   one stream and 1-byte round trips to a Rust listener behind the node, beside a plain Go tsnet server
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { homedir, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { buildClientAndGateway, CACHE, describe, freePort, outcome, Program, ROOT, sleep, work } from "./lab.mjs";
 
-const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-const CACHE =
-  process.env.TAILCLAW_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "tailclaw-tests");
-const ENVIRONMENT = {
-  ...process.env,
-  TS_DEBUG_USE_DERP_HTTP: "1",
-  TS_NO_LOGS_NO_SUPPORT: "true",
-  TS_DISABLE_PORTMAPPER: "1",
-  TS_PANIC_IF_HIT_MAIN_CONTROL: "1",
-  TS_ASSUME_NETWORK_UP_FOR_TEST: "1",
-};
 const ROUNDS = 7;
-const work = mkdtempSync(join(tmpdir(), "tailclaw-bench-"));
-const running = new Set();
-
-class Program {
-  constructor(path, args, environment = {}) {
-    this.lines = [];
-    this.waiting = [];
-    this.child = spawn(path, args, { env: { ...ENVIRONMENT, ...environment }, stdio: ["pipe", "pipe", "ignore"] });
-    this.ended = new Promise((resolve) => this.child.on("exit", resolve));
-    running.add(this.child);
-    createInterface({ input: this.child.stdout }).on("line", (line) => {
-      this.lines.push(line);
-      this.waiting = this.waiting.filter((wait) => !wait(line));
-    });
-  }
-
-  /** The first line, now or later, that `matches` makes something of. */
-  line(matches, seconds = 90) {
-    for (const line of this.lines) {
-      const found = matches(line);
-      if (found) return Promise.resolve(found);
-    }
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`nothing came; last: ${this.lines.slice(-3)}`)), seconds * 1000);
-      this.child.on("exit", () => reject(new Error(`ended early; last: ${this.lines.slice(-3)}`)));
-      this.waiting.push((line) => {
-        const found = matches(line);
-        if (found) clearTimeout(timer), resolve(found);
-        return Boolean(found);
-      });
-    });
-  }
-
-  async stop(signal = "SIGKILL") {
-    this.child.kill(signal);
-    await this.ended;
-    running.delete(this.child);
-  }
-}
-
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-  rmSync(work, { recursive: true, force: true });
-});
-
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-
-const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 
 async function startHeadscale() {
   const folder = join(work, "headscale");
@@ -118,12 +50,6 @@ function client(headscale, keys, nodes, ...args) {
   const flags = ["-control", headscale.url, "-dir", folder, "-prefix", `bench${clients}-`, "-keys", keys.join(",")];
   return new Program(join(CACHE, "bin/tsclient"), [...flags, "-nodes", String(nodes), ...args]);
 }
-
-const outcome = (program, command, seconds) =>
-  program.line((line) => {
-    const value = JSON.parse(line);
-    return value.command === command && value;
-  }, seconds);
 
 function usage(program) {
   const status = readFileSync(`/proc/${program.child.pid}/status`, "utf8");
@@ -173,25 +99,13 @@ async function streams(headscale, echo) {
     }
     for (const name of Object.keys(measured)) measured[name].push([seen.ours[name], seen.theirs[name]]);
   }
-  for (const [name, pairs] of Object.entries(measured)) console.log(`${name}:`, describe(pairs));
+  for (const [name, pairs] of Object.entries(measured)) console.log(`${name}:`, describe(pairs, ["ours", "plain Go"]));
   await ours.stop();
   await theirs.stop();
 }
 
-function describe(pairs) {
-  const middle = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
-  const ratios = pairs.map(([ours, theirs]) => ours / theirs);
-  const spread = `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)}`;
-  const medians = [0, 1].map((side) => middle(pairs.map((pair) => pair[side])).toFixed(0));
-  return `ours ${medians[0]}, plain Go ${medians[1]}; ratio ${middle(ratios).toFixed(2)} [${spread}] (${pairs.length} rounds)`;
-}
-
 function build() {
-  const module = join(ROOT, "tests/tailnet/bench");
-  const tags = readFileSync(join(ROOT, "src/tailnet/libtailscale/tags.txt"), "utf8").trim();
-  const go = ["build", "-trimpath", "-tags", tags, "-o", join(CACHE, "bin/tsclient"), "."];
-  execFileSync("go", go, { cwd: module, stdio: "inherit", env: { ...process.env, CGO_ENABLED: "0" } });
-  execFileSync("cargo", ["build", "--release"], { cwd: ROOT, stdio: "inherit" });
+  buildClientAndGateway();
   const cargo = ["bench", "--no-run", "--bench", "tailnet_echo", "--message-format=json"];
   const messages = execFileSync("cargo", cargo, { cwd: ROOT, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 28 });
   const artifacts = messages.split("\n").filter((line) => line.includes('"compiler-artifact"')).map((line) => JSON.parse(line));

@@ -5,6 +5,7 @@
 //	tsclient [node flags] idle HOST:PORT      holds connections that say nothing
 //	tsclient [node flags] sockets HOST:PORT   the same with WebSockets that the gateway has let in
 //	tsclient [node flags] sink|source|ping|halfclose|reset HOST
+//	tsclient [node flags] web NAME=URL...     several ways to the same gateway over HTTPS
 //	tsclient [node flags] serve               echo, sink and source in plain Go, to compare with
 //
 // The plain services have the ports of benches/tailnet_echo.rs: 7 echo, 9 sink, 14 half-close, 19 source, 80 whoami.
@@ -39,6 +40,10 @@ func main() {
 	count := flag.Int("count", 1000, "connections, resets or pings")
 	burst := flag.Int("burst", 100, "connections at a time")
 	megabytes := flag.Int("mb", 200, "`size` of a stream")
+	authority := flag.String("ca", "", "`file` with the certificate of the authority that web trusts")
+	small := flag.String("small", "/healthz", "`path` of a small answer, for web")
+	large := flag.String("large", "/", "`path` of a large answer, for web")
+	rounds := flag.Int("rounds", 5, "`number` of turns, for web")
 	hold := flag.Duration("hold", time.Minute, "how long to stay idle")
 	flag.Parse()
 	fleet.keys = strings.Split(*keys, ",")
@@ -62,6 +67,9 @@ func main() {
 		"halfclose": func() (result, error) { return halfClose(nodes[0], target) },
 		"reset":     func() (result, error) { return reset(nodes, target, *count, *burst) },
 		"serve":     func() (result, error) { return serve(nodes[0]) },
+		"web": func() (result, error) {
+			return web(nodes[0], flag.Args()[1:], *authority, *small, *large, *rounds)
+		},
 	}
 	for name := range strings.SplitSeq(flag.Arg(0), ",") {
 		run, known := commands[name]
