@@ -18,11 +18,12 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Uses between two modules of one layer: from, to, why.
-const WITHIN_A_LAYER: [(&str, &str, &str); 12] = [
+const WITHIN_A_LAYER: [(&str, &str, &str); 13] = [
     ("logging", "store", "only store touches files, the log's folder too"),
     ("tailnet", "net", "its listener yields net's stream and peer, like every listener"),
     ("tailnet", "store", "its folder is private and locked like the gateway's own"),
     ("tls", "net", "it wraps net's streams"),
+    ("tls", "store", "its files are private like the gateway's own"),
     ("agent", "sessions", "a run reads its history and appends to it"),
     ("automation", "agent", "a heartbeat and a job are turns of the agent"),
     ("automation", "sessions", "those turns belong to a session"),

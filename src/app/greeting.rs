@@ -13,6 +13,7 @@ use crate::agent::Agent;
 use crate::auth::Mode;
 use crate::config::{Resolved, SecretOrigin};
 use crate::protocol::system::TailnetHealth;
+use crate::tls::Pair;
 
 /// A closed stdout is no reason to stop a gateway.
 fn say(text: &str) {
@@ -20,13 +21,22 @@ fn say(text: &str) {
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
-pub(super) fn print(resolved: &Resolved, addresses: &[SocketAddr], agent: &Agent, reader: Reader) {
+/// `shown` is the certificate of the addresses, where they speak TLS.
+pub(super) fn print(
+    resolved: &Resolved,
+    addresses: &[SocketAddr],
+    shown: Option<&Pair>,
+    agent: &Agent,
+    reader: Reader,
+) {
+    let scheme = if shown.is_some() { "wss" } else { "ws" };
     if reader == Reader::Program {
         let document = json!({
             "version": crate::VERSION,
             "pid": std::process::id(),
             "controlUi": control_ui_link(resolved),
-            "gateway": addresses.iter().map(|address| format!("ws://{address}")).collect::<Vec<_>>(),
+            "gateway": addresses.iter().map(|address| format!("{scheme}://{address}")).collect::<Vec<_>>(),
+            "tlsFingerprint": shown.map(|pair| pair.fingerprint.to_string()),
             "model": agent.settings().model.reference(),
             "stateDir": resolved.paths.state_dir,
         });
@@ -35,7 +45,15 @@ pub(super) fn print(resolved: &Resolved, addresses: &[SocketAddr], agent: &Agent
     let mut text = format!("tailclaw {} is running\n", crate::VERSION);
     let _ = writeln!(text, "  Control UI   {}", control_ui_link(resolved));
     for address in addresses {
-        let _ = writeln!(text, "  gateway      ws://{address}");
+        let _ = writeln!(text, "  gateway      {scheme}://{address}");
+    }
+    if let Some(pair) = shown {
+        let _ = writeln!(text, "  certificate  {}", pair.fingerprint);
+        text.push_str(if pair.is_self_signed {
+            "               made by this gateway: clients know it by this SHA-256 fingerprint\n"
+        } else {
+            "               its SHA-256 fingerprint, for clients that pin it\n"
+        });
     }
     let settings = agent.settings();
     let model = &settings.model;
@@ -59,7 +77,8 @@ pub(super) fn print(resolved: &Resolved, addresses: &[SocketAddr], agent: &Agent
 
 /// A token that the gateway made itself is in the link, behind the `#` that browsers keep to themselves.
 fn control_ui_link(resolved: &Resolved) -> String {
-    let link = format!("http://127.0.0.1:{}/", resolved.bind.port);
+    let scheme = if resolved.tls.is_some() { "https" } else { "http" };
+    let link = format!("{scheme}://127.0.0.1:{}/", resolved.bind.port);
     match (&resolved.auth.mode, &resolved.secret_origin) {
         (Mode::Token(token), SecretOrigin::TokenFile(_)) => format!("{link}#token={}", token.expose()),
         _ => link,

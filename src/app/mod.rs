@@ -5,9 +5,11 @@
 
 mod greeting;
 mod host;
+mod look;
 mod reload;
 mod signals;
 mod tailnet;
+mod tls;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -69,18 +71,24 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
     let _lock = take_state_folder(&resolved)?;
     raise_descriptor_limit();
     let signals = signals::Signals::register().context("signal handlers cannot be registered")?;
+    let tls = tls::open(&resolved)?;
     let listeners = bind(&resolved).await?;
     let addresses: Vec<SocketAddr> = listeners.iter().map(KernelListener::address).collect();
 
     let parts = assemble(&resolved, &addresses).await?;
     let shutdown = parts.gateway.shutdown.clone();
     for listener in listeners {
-        spawn_server(listener, Entrance::Streams, &parts.gateway);
+        let entrance = tls.as_ref().map_or(Entrance::Streams, |tls| Entrance::Secure(tls.certificates.clone()));
+        spawn_server(listener, entrance, &parts.gateway);
     }
     shutdown.spawn(gateway::beat(Arc::clone(&parts.gateway)));
     parts.configuration.hand_to(Box::new(reload::Parts::new(&parts.gateway, &parts.agent, logging.level())));
     shutdown.spawn(reload::watch(parts.configuration.clone(), shutdown.clone()));
-    greeting::print(&resolved, &addresses, &parts.agent, reader);
+    let shown = tls.as_ref().map(|tls| tls.certificates.shown());
+    if let Some(tls) = tls {
+        shutdown.spawn(tls.watch(parts.configuration.clone(), shutdown.clone()));
+    }
+    greeting::print(&resolved, &addresses, shown.as_deref(), &parts.agent, reader);
     if let Some(settings) = resolved.host.clone() {
         host::Served {
             settings,

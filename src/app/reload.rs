@@ -4,11 +4,11 @@
 //! kernel would need a watch for every folder on the way, for every file included, and anew for each link that is
 //! turned and each editor that writes by renaming, and the usual library for it is not under a licence that we take.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::look::Look;
 use crate::agent::Agent;
 use crate::config::{Applied, Apply, Configuration, Resolved};
 use crate::gateway::Gateway;
@@ -133,30 +133,6 @@ struct Watching {
     is_fresh: bool,
 }
 
-/// What tells one state of a file from another. By the file that a link leads to: turning the link shows as another
-/// inode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Look {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl Look {
-    fn at(path: &Path) -> Option<Self> {
-        let facts = std::fs::metadata(path).ok()?;
-        Some(Self {
-            device: facts.dev(),
-            inode: facts.ino(),
-            size: facts.size(),
-            modified: (facts.mtime(), facts.mtime_nsec()),
-            changed: (facts.ctime(), facts.ctime_nsec()),
-        })
-    }
-}
-
 impl Watching {
     /// Whether the files have changed and then stayed the same for one look: an editor that writes in pieces is
     /// through.
@@ -182,31 +158,5 @@ impl Watching {
             self.before = self.files.iter().map(|path| Look::at(path)).collect();
         }
         true
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_looks_different_after_every_kind_of_change() {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        assert_eq!(Look::at(&at("a")), None);
-        std::fs::write(at("a"), "1").unwrap();
-        std::fs::write(at("b"), "1").unwrap();
-        std::os::unix::fs::symlink("a", at("link")).unwrap();
-        let before = Look::at(&at("link"));
-        assert_eq!(before, Look::at(&at("a")));
-        // Turned to another file, as a deployment does it.
-        std::os::unix::fs::symlink("b", at("next")).unwrap();
-        std::fs::rename(at("next"), at("link")).unwrap();
-        assert_ne!(Look::at(&at("link")), before);
-        // Replaced by renaming, as an editor does it.
-        let before = Look::at(&at("a"));
-        std::fs::write(at("a.new"), "1").unwrap();
-        std::fs::rename(at("a.new"), at("a")).unwrap();
-        assert_ne!(Look::at(&at("a")), before);
     }
 }

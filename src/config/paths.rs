@@ -55,6 +55,12 @@ impl Paths {
         self.state_dir.join("tailnet")
     }
 
+    /// A certificate that the gateway made itself, and its key.
+    #[must_use]
+    pub fn tls_dir(&self) -> PathBuf {
+        self.state_dir.join("gateway").join("tls")
+    }
+
     /// The key pair with which this machine's command line presents itself to gateways elsewhere.
     #[must_use]
     pub fn device_identity(&self) -> PathBuf {

@@ -77,6 +77,7 @@ pub(super) struct Gateway {
     pub(super) trusted_proxies: Vec<String>,
     pub(super) allow_real_ip_fallback: bool,
     pub(super) tailscale: Tailscale,
+    pub(super) tls: Tls,
     pub(super) nodes: Nodes,
     pub(super) control_ui: ControlUi,
     pub(super) http: Http,
@@ -112,6 +113,16 @@ pub(super) enum Bind {
     Tailnet,
     Custom,
     Auto,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Tls {
+    pub(super) enabled: bool,
+    pub(super) auto_generate: Option<bool>,
+    pub(super) cert_path: Option<String>,
+    pub(super) key_path: Option<String>,
+    pub(super) ca_path: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -115,6 +115,8 @@ const GATEWAY: &[Field] = &[
     key("allowRealIpFallback", Kind::Flag, "false")
         .live("Whether X-Real-IP counts where a trusted proxy sends no X-Forwarded-For."),
     key("tailscale", Kind::Table(TAILSCALE), "{ node: \"embedded\" }").live("The gateway's own place in a tailnet."),
+    key("tls", Kind::Table(TLS), "{ enabled: true }")
+        .restart("Encryption where no tailnet provides it: the port then speaks https and wss, and nothing else."),
     key("nodes", Kind::Table(NODES), "{ pairing: {} }").live("The devices that serve the agent."),
     key("controlUi", Kind::Table(CONTROL_UI), "{ enabled: true }").live("The web page that the gateway serves."),
     key("http", Kind::Table(HTTP), "{ endpoints: { chatCompletions: { enabled: true } } }")
@@ -211,6 +213,20 @@ const TAILSCALE: &[Field] = &[
     key("tags", Kind::TextList, "[\"tag:tailclaw\"]").restart("The tags that the node asks for."),
     key("ephemeral", Kind::Flag, "false").restart("Whether the tailnet forgets the node soon after it has gone."),
     key("stateDir", Kind::Text, "\"/var/lib/tailclaw/tailnet\"").restart("Where the node keeps its keys."),
+];
+
+/// The files may be replaced while the gateway runs; other files, or none, are for its next start.
+const TLS: &[Field] = &[
+    key("enabled", Kind::Flag, "true").restart("Whether the gateway's port speaks TLS."),
+    key("autoGenerate", Kind::Flag, "true").restart(
+        "Whether a certificate that vouches for itself is made where there is none; clients pin its fingerprint.",
+    ),
+    key("certPath", Kind::Text, "\"/etc/tailclaw/tls/server.crt\"")
+        .restart("The certificate and its chain in PEM; replaced files are taken over while the gateway runs."),
+    key("keyPath", Kind::Text, "\"/etc/tailclaw/tls/server.key\"").restart("The certificate's private key in PEM."),
+    key("caPath", Kind::Text, "\"/etc/tailclaw/tls/ca-bundle.crt\"").restart(
+        "Certificates of authorities that complete the chain; clients are not asked for certificates of their own.",
+    ),
 ];
 
 const CONTROL_UI: &[Field] = &[

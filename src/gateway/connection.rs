@@ -21,7 +21,7 @@ use super::outbox::{Next, Outbox};
 use super::upgrade::Headers;
 use super::{Gateway, node};
 use crate::approvals::Seat;
-use crate::net::deadline::{WriteDeadline, is_stalled};
+use crate::net::deadline::is_stalled;
 use crate::net::guard::Guard;
 use crate::net::{AddressSlot, Peer};
 use crate::nodes::{Arrival, Attachment};
@@ -29,6 +29,7 @@ use crate::pairing::SetupDelivery;
 use crate::protocol::frame::{Inbound, Request, response};
 use crate::protocol::{ErrorShape, MAX_PAYLOAD};
 use crate::rpc::{Answer, Context, Dispatch, Subscriptions};
+use crate::tls::Carrier;
 
 /// After our close frame, what the peer still sends is read this long: closing at once would reset the connection and
 /// with it the frame that says why.
@@ -49,7 +50,7 @@ const WRITE_BUFFER: usize = 64 * 1024;
 
 /// Runs the connection to its end.
 pub(super) async fn run(
-    stream: Guard<WriteDeadline>,
+    stream: Guard<Carrier>,
     peer: Peer,
     headers: Headers,
     slot: AddressSlot,

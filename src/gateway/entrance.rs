@@ -8,20 +8,47 @@ use http::{HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 
 use super::{Gateway, http as routes, upgrade};
+use crate::net::deadline::WriteDeadline;
 use crate::net::forwarded::{self, Unattributable};
-use crate::net::{FunnelDoor, Peer};
+use crate::net::{FunnelDoor, Peer, Stream};
 use crate::tailnet::{Door, Turned};
+use crate::tls::{self, Carrier, Certificates};
 
 /// How a listener's callers are told apart.
 #[derive(Debug)]
 pub enum Entrance {
     /// Each stream is one caller's, or that of a proxy that the configuration may trust.
     Streams,
+    /// The same within TLS, and nothing else.
+    Secure(Certificates),
     /// Behind this machine's tailscaled.
     Serve(Door),
 }
 
 impl Entrance {
+    /// Up to where HTTP begins. `None`: it did not come so far.
+    pub(super) async fn open(&self, stream: Stream, peer: &Peer, gateway: &Gateway) -> Option<Carrier> {
+        let patience = gateway.patience.get().write_timeout;
+        let Self::Secure(certificates) = self else {
+            return Some(Carrier::Plain(WriteDeadline::new(stream, patience)));
+        };
+        // A handshake proves nothing of the peer: it counts among what one address may have begun.
+        let Some(_slot) = gateway.unauthenticated.take(peer.address().ip()) else {
+            tracing::debug!(peer.addr = %peer.address(), "refused: too many unauthenticated sockets");
+            return None;
+        };
+        let limit = gateway.gatekeeper.settings().handshake_timeout;
+        let accepted = tokio::select! {
+            accepted = tls::accept(stream, certificates, limit, patience) => accepted,
+            () = gateway.shutdown.stopped() => return None,
+        };
+        accepted
+            .inspect_err(|error| {
+                tracing::debug!(peer.addr = %peer.address(), %error, "a TLS handshake did not come about");
+            })
+            .ok()
+    }
+
     /// The caller. What it asked for may be changed to what it meant.
     ///
     /// # Errors
@@ -33,7 +60,7 @@ impl Entrance {
         gateway: &Gateway,
     ) -> Result<Peer, Response> {
         let peer = match self {
-            Self::Streams => attributed(peer, request, gateway)?,
+            Self::Streams | Self::Secure(_) => attributed(peer, request, gateway)?,
             Self::Serve(door) => {
                 let (caller, uri) =
                     door.caller(request.uri(), request.headers()).await.map_err(|turned| turn_away(&peer, &turned))?;

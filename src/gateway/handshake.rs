@@ -16,7 +16,6 @@ use super::{Gateway, node};
 use crate::auth::{Admission, Attempt, Caller};
 use crate::clock::now_ms;
 use crate::net::Peer;
-use crate::net::deadline::WriteDeadline;
 use crate::net::guard::Guard;
 use crate::nodes::Arrival;
 use crate::pairing::{Handed, SetupDelivery};
@@ -31,8 +30,9 @@ use crate::protocol::{
     ErrorShape, Event, MAX_ATTACHMENT, MAX_BUFFERED, MAX_IMAGE, MAX_PAYLOAD, MINIMUM_PROBE_VERSION, PROTOCOL_VERSION,
     TICK_INTERVAL_MS,
 };
+use crate::tls::Carrier;
 
-pub(super) type Socket = WebSocketStream<Guard<WriteDeadline>>;
+pub(super) type Socket = WebSocketStream<Guard<Carrier>>;
 
 /// Somebody who was let in.
 pub(super) struct Welcomed {

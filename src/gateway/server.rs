@@ -1,4 +1,4 @@
-//! Accepts streams from a listener and serves HTTP/1.1 on each.
+//! Accepts streams from a listener and serves HTTP/1.1 on each, within TLS where the listener has a certificate.
 
 use std::convert::Infallible;
 use std::io;
@@ -15,8 +15,9 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use super::{Entrance, Gateway, http as routes, upgrade};
-use crate::net::deadline::{WriteDeadline, is_stalled};
-use crate::net::{FunnelDoor, Listener, Peer, Stream};
+use crate::net::deadline::is_stalled;
+use crate::net::{FunnelDoor, Listener, Peer};
+use crate::tls::Carrier;
 
 /// Streams of one listener at a time; the next wait in the kernel's queue.
 const MAX_STREAMS: usize = 16_384;
@@ -56,16 +57,17 @@ pub async fn serve<L: Listener>(mut listener: L, entrance: Entrance, gateway: Ar
         let (stream, peer) = accepted?;
         let (entrance, routers, gateway) = (Arc::clone(&entrance), routers.clone(), Arc::clone(&gateway));
         gateway.shutdown.clone().spawn(async move {
-            serve_stream(stream, peer, entrance, routers, gateway).await;
+            if let Some(carrier) = entrance.open(stream, &peer, &gateway).await {
+                serve_stream(carrier, peer, entrance, routers, gateway).await;
+            }
             drop(place);
         });
     }
 }
 
-async fn serve_stream(stream: Stream, peer: Peer, entrance: Arc<Entrance>, routers: Routers, gateway: Arc<Gateway>) {
+async fn serve_stream(stream: Carrier, peer: Peer, entrance: Arc<Entrance>, routers: Routers, gateway: Arc<Gateway>) {
     let (draining, stopped) = (gateway.shutdown.draining(), gateway.shutdown.stopped());
     let address = peer.address();
-    let stream = WriteDeadline::new(stream, gateway.patience.get().write_timeout);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (routers, gateway, peer) = (routers.clone(), Arc::clone(&gateway), peer.clone());
         let entrance = Arc::clone(&entrance);

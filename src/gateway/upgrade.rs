@@ -12,9 +12,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use super::{Gateway, connection, http as routes};
 use crate::auth::Vouched;
 use crate::net::Peer;
-use crate::net::deadline::WriteDeadline;
 use crate::net::guard::Guard;
 use crate::protocol::MAX_FRAME_BEFORE_AUTH;
+use crate::tls::Carrier;
 
 /// What the handshake needs of the request.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ pub(super) fn start(mut request: Request<Incoming>, peer: Peer, gateway: Arc<Gat
             }
         };
         // Our own stream again, without the layers of the HTTP server around it.
-        match upgraded.downcast::<TokioIo<WriteDeadline>>() {
+        match upgraded.downcast::<TokioIo<Carrier>>() {
             Ok(parts) => {
                 let guard = Guard::new(parts.io.into_inner(), parts.read_buf, MAX_FRAME_BEFORE_AUTH);
                 Box::pin(connection::run(guard, peer, headers, slot, gateway)).await;

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::net::{SendFlags, send, sockopt};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 #[derive(Debug)]
@@ -16,6 +16,20 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// What the peer begins with, left to be read. `None` when it ended without a word.
+    ///
+    /// # Errors
+    /// As `recv(2)`.
+    pub async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let mut byte = [0];
+        let (_, seen) = match self {
+            Self::Tcp(stream) => stream.async_io(Interest::READABLE, || Ok(recv(stream, &mut byte, flags)?)).await?,
+            Self::Unix(stream) => stream.async_io(Interest::READABLE, || Ok(recv(stream, &mut byte, flags)?)).await?,
+        };
+        Ok((seen > 0).then_some(byte[0]))
+    }
+
     /// Asks the kernel itself, past what tokio knows of its readiness.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ mod http;
 mod listen;
 mod pairing;
 mod tailnet;
+mod tls;
 
 use std::path::PathBuf;
 
@@ -24,7 +25,9 @@ use super::raw::{GatewayMode, Raw, ReloadMode as RawReloadMode};
 use super::{ConfigError, Document, Environment, Paths, check, issue, secrets, token};
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
-use crate::{agent as agent_module, auth, net, nodes, pairing as pairing_module, tailnet as tailnet_module};
+use crate::{
+    agent as agent_module, auth, net, nodes, pairing as pairing_module, tailnet as tailnet_module, tls as tls_module,
+};
 
 /// What a gateway is started with.
 #[derive(Debug, Clone)]
@@ -40,6 +43,8 @@ pub struct Resolved {
     /// This machine's tailscaled, where it is the node.
     pub host: Option<tailnet_module::HostSettings>,
     pub exposure: tailnet_module::Exposure,
+    /// `None`: the kernel's listeners speak plain HTTP.
+    pub tls: Option<tls_module::Settings>,
     pub agent: agent_module::Settings,
     pub http: HttpSettings,
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
@@ -96,6 +101,7 @@ pub struct Draft {
     /// This machine's tailscaled, where it is the node.
     pub host: Option<tailnet_module::HostSettings>,
     pub exposure: tailnet_module::Exposure,
+    pub tls: Option<tls_module::Settings>,
     pub agent: agent_module::Settings,
     pub http: HttpSettings,
     pub log_level: String,
@@ -145,6 +151,7 @@ impl Draft {
             tailnet: self.tailnet,
             host: self.host,
             exposure: self.exposure,
+            tls: self.tls,
             agent: self.agent,
             http: self.http,
             log_level: self.log_level,
@@ -186,6 +193,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
     let bind = listen::resolve(&raw.gateway, tailnet.as_ref(), layers, &mut issues);
     let host = exposure::host(&raw.gateway, layers, &mut issues);
     let access = access::resolve(&raw.gateway, &bind, tailnet.is_some() || host.is_some(), layers, &mut issues);
+    let tls = tls::resolve(&raw.gateway.tls, environment, &paths, &mut issues);
     let pairing = pairing::resolve(&raw.gateway, &mut issues);
     let nodes = pairing::nodes(&raw.gateway);
     let agent = agent::resolve(&raw, environment, &mut issues);
@@ -205,6 +213,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
         tailnet,
         host,
         exposure,
+        tls,
         agent,
         http,
         log_level: log_level(raw.logging.level.as_deref()),
