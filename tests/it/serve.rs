@@ -1,8 +1,8 @@
 //! Serve and Funnel by a real tailscaled as this machine's own: its routes, its identities, and who else tries.
 
 use crate::harness::{
-    Authority, Gateway, GatewayBuilder, RawClient, Response, TEST_DOMAIN, TailscalePeer, TestControl, connect_params,
-    eventually, gateway, request, seconds, send, tls,
+    Authority, Gateway, GatewayBuilder, Pebble, RawClient, Response, TEST_DOMAIN, TailscalePeer, TestControl,
+    connect_params, eventually, gateway, request, seconds, send, tls,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -39,7 +39,7 @@ impl Home {
 
     async fn dial(&self, port: u16) -> Result<impl tokio::io::AsyncRead + tokio::io::AsyncWrite + use<>, String> {
         let stream = self.phone.dial(NAME, port).await.map_err(|error| error.to_string())?;
-        tls(Box::new(stream), NAME, &self.authority).await.map_err(|error| error.to_string())
+        tls(Box::new(stream), NAME, self.authority.roots()).await.map_err(|error| error.to_string())
     }
 
     /// From the internet.
@@ -48,7 +48,7 @@ impl Home {
         port: u16,
     ) -> Result<impl tokio::io::AsyncRead + tokio::io::AsyncWrite + use<>, String> {
         let stream = self.phone.by_funnel(NAME, port, STRANGER).await.map_err(|error| error.to_string())?;
-        tls(Box::new(stream), NAME, &self.authority).await.map_err(|error| error.to_string())
+        tls(Box::new(stream), NAME, self.authority.roots()).await.map_err(|error| error.to_string())
     }
 
     /// `GET https://box…` from the phone.
@@ -288,5 +288,27 @@ async fn public_paths_show_hooks_and_nothing_else() {
     let stream = home.dial(8443).await.unwrap();
     assert_eq!(request(Box::new(stream), "GET", NAME, "/whoami", &[operator]).await.unwrap().status, 404);
     assert!(home.get("/whoami", &[]).await.is_err());
+    drop(gateway);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_certificate_comes_from_an_authority_by_acme() {
+    let folder = tempfile::tempdir().unwrap();
+    let pebble = Pebble::start(folder.path()).await;
+    let control = TestControl::start(&["-dns", &pebble.dns]).await;
+    let environment: Vec<(&str, &str)> =
+        pebble.environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let machine = control.peer_with("box", &environment).await;
+    let phone = control.peer("phone").await;
+    let socket = machine.socket().to_str().expect("a path of text");
+    let settings = json!({ "gateway": { "tailscale": { "node": "host", "mode": "serve", "socket": socket } } });
+    let gateway = control.with_environment(gateway()).config(settings).start().await;
+    let answer = eventually("the name is certified", seconds(60), || async {
+        let stream = phone.dial(NAME, 443).await.map_err(|error| error.to_string())?;
+        let stream = tls(Box::new(stream), NAME, pebble.roots().await).await.map_err(|error| error.to_string())?;
+        request(Box::new(stream), "GET", NAME, "/whoami", &[]).await
+    })
+    .await;
+    assert_eq!(answer.json()["path"], "serve", "{answer:?}");
     drop(gateway);
 }

@@ -2,7 +2,8 @@
 
 use super::client::Io;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
@@ -46,15 +47,16 @@ impl Authority {
         path
     }
 
-    fn der(&self) -> CertificateDer<'static> {
-        self.issuer.der().clone()
+    /// For a client that trusts nobody else.
+    pub fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.issuer.der().clone()).expect("a root of ours");
+        roots
     }
 }
 
-/// A TLS session with `host` over any stream, by a client that trusts this authority alone.
-pub async fn tls(stream: Box<dyn Io>, host: &str, authority: &Authority) -> std::io::Result<TlsStream<Box<dyn Io>>> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add(authority.der()).expect("a root of ours");
+/// A TLS session with `host` over any stream.
+pub async fn tls(stream: Box<dyn Io>, host: &str, roots: RootCertStore) -> std::io::Result<TlsStream<Box<dyn Io>>> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -3,6 +3,7 @@
 //! Nothing here knows the gateway's sources: it is driven through its program, its sockets and its files only.
 //! One file per kind of thing a test talks to. The topics in `tests/it/*.rs` hold the tests.
 
+mod acme;
 mod authority;
 mod browser;
 mod client;
@@ -21,6 +22,7 @@ mod tailnet;
 mod test_control;
 mod tools;
 
+pub use acme::Pebble;
 pub use authority::{Authority, tls};
 pub use browser::Browser;
 pub use client::{Closed, Device, RawClient, Reply, connect_params};

@@ -43,12 +43,15 @@ impl TestControl {
 
     /// The same, with a certificate for its name.
     pub async fn certified_peer(&self, name: &str, authority: &Authority) -> TailscalePeer {
-        let folder = self.folder.join(name);
         let root = authority.write_root(&self.folder);
-        authority.certify(&folder.join("certs"), &format!("{name}.{TEST_DOMAIN}"));
-        let root = root.to_str().expect("a path of text");
-        let environment = [&LOOPBACK_ONLY[..], &[("SSL_CERT_FILE", root)]].concat();
-        TailscalePeer::join(&folder, name, &self.url, "any", &environment).await
+        authority.certify(&self.folder.join(name).join("certs"), &format!("{name}.{TEST_DOMAIN}"));
+        self.peer_with(name, &[("SSL_CERT_FILE", root.to_str().expect("a path of text"))]).await
+    }
+
+    /// The same, with more in its environment.
+    pub async fn peer_with(&self, name: &str, environment: &[(&str, &str)]) -> TailscalePeer {
+        let environment = [&LOOPBACK_ONLY[..], environment].concat();
+        TailscalePeer::join(&self.folder.join(name), name, &self.url, "any", &environment).await
     }
 
     /// A gateway that joins under a name nobody else has.

@@ -31,6 +31,15 @@ impl Tools {
         self.existing("bin/tailclaw-test-control")
     }
 
+    pub fn pebble(&self) -> PathBuf {
+        self.existing("bin/pebble")
+    }
+
+    /// The DNS server of pebble's own tests.
+    pub fn challenge_server(&self) -> PathBuf {
+        self.existing("bin/pebble-challtestsrv")
+    }
+
     pub fn tailscaled(&self) -> PathBuf {
         self.existing("bin/tailscaled")
     }

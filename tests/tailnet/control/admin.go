@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strings"
@@ -36,7 +37,18 @@ func (a *admin) setDNS(request *tailcfg.SetDNSRequest) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.texts[request.Name] = append(a.texts[request.Name], request.Value)
-	return nil
+	if *dns == "" {
+		return nil
+	}
+	record, err := json.Marshal(map[string]string{"host": request.Name + ".", "value": request.Value})
+	if err != nil {
+		return err
+	}
+	answer, err := http.Post(*dns+"/set-txt", "application/json", bytes.NewReader(record))
+	if err != nil {
+		return err
+	}
+	return answer.Body.Close()
 }
 
 func (a *admin) showTexts(w http.ResponseWriter, _ *http.Request) {

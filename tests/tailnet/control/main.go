@@ -32,6 +32,7 @@ var (
 	approval    = flag.Bool("approval", false, "an administrator has to approve each machine")
 	tags        = flag.String("tags", "tag:gateway,tag:camera", "the tags that nodes may ask for")
 	sameUser    = flag.Bool("same-user", false, "all nodes belong to one person")
+	dns         = flag.String("dns", "", "a pebble-challtestsrv whose DNS takes the texts by which nodes prove their names")
 	verbose     = flag.Bool("v", false, "the control server's log goes to stderr")
 )
 
