@@ -100,6 +100,12 @@ pub(super) fn print_tailnet(health: &TailnetHealth, port: u16, serves: bool, rea
             }
         }
         ("NeedsMachineAuth", ..) => text.push_str("  tailnet      waits for an admin of the tailnet to approve it\n"),
+        ("Running", Some(url), _) => {
+            let _ = writeln!(text, "  tailnet      to renew the login, open {url}");
+            if reader == Reader::Person {
+                text.push_str(&qr_code(url));
+            }
+        }
         ("Running", _, Some(name)) if serves => {
             let _ = writeln!(text, "  tailnet      http://{name}:{port}");
             for address in &health.addresses {

@@ -3,6 +3,7 @@
 //! The only module that knows everyone. `tailnet` brings the node up beside the running gateway, `greeting` is what a
 //! person reads at the start, `signals` is how they end it. Called by `cli`.
 
+mod expiry;
 mod greeting;
 mod host;
 mod look;
@@ -35,7 +36,7 @@ use crate::nodes::Nodes;
 use crate::pairing::Pairing;
 use crate::protocol::Event;
 use crate::protocol::presence::PresenceEntry;
-use crate::rpc::{Doors, Presence, Services, System, Voicewake};
+use crate::rpc::{Doors, Place, Presence, Services, System, Voicewake};
 use crate::sessions::{SessionKey, Sessions};
 use crate::shutdown::Shutdown;
 use crate::store::{Database, GatewayIdentity};
@@ -82,7 +83,12 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
         spawn_server(listener, entrance, &parts.gateway);
     }
     shutdown.spawn(gateway::beat(Arc::clone(&parts.gateway)));
-    parts.configuration.hand_to(Box::new(reload::Parts::new(&parts.gateway, &parts.agent, logging.level())));
+    parts.configuration.hand_to(Box::new(reload::Parts::new(
+        &parts.gateway,
+        &parts.agent,
+        logging.level(),
+        parts.tailnet_node.subscribe(),
+    )));
     shutdown.spawn(reload::watch(parts.configuration.clone(), shutdown.clone()));
     let shown = tls.as_ref().map(|tls| tls.certificates.shown());
     if let Some(tls) = tls {
@@ -108,6 +114,7 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
             serves: resolved.bind.mode == crate::net::bind::BindMode::Tailnet,
             gateway: Arc::clone(&parts.gateway),
             view: parts.tailnet_view,
+            node: parts.tailnet_node,
             own_names: parts.own_names,
             reader,
         }
@@ -123,6 +130,7 @@ struct Parts {
     agent: Agent,
     database: Database,
     tailnet_view: watch::Sender<Option<crate::protocol::system::TailnetHealth>>,
+    tailnet_node: watch::Sender<Option<crate::tailnet::Node>>,
     own_names: OwnNames,
     configuration: Configuration,
 }
@@ -183,7 +191,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let (sessions, agent) = open_agent(resolved, &database, &bus, &shutdown)?;
     let connections = Arc::new(AtomicUsize::new(0));
     let configuration = Configuration::new(resolved.clone());
-    let (tailnet_view, tailnet) = watch::channel(None);
+    let ((tailnet_view, tailnet), (tailnet_node, node)) = (watch::channel(None), watch::channel(None));
     let heartbeats = Heartbeats::open(agent.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let cron = Cron::open(agent.clone(), heartbeats.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvals = Approvals::open(database.clone(), bus.clone(), shutdown.clone()).await?;
@@ -212,6 +220,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         approvals,
         nodes: nodes.clone(),
         voicewake: voicewake.clone(),
+        place: Place { view: tailnet.clone(), node, configuration: configuration.clone() },
         bus: bus.clone(),
         port: resolved.bind.port,
         database: database.clone(),
@@ -239,7 +248,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         http: Surface::new(resolved.http.clone(), agent.clone(), sessions, heartbeats),
         public_paths: resolved.exposure.public.as_ref().map(|public| public.paths.clone()).unwrap_or_default(),
     };
-    Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, own_names, configuration })
+    Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, tailnet_node, own_names, configuration })
 }
 
 fn about(resolved: &Resolved) -> About {

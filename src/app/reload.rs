@@ -15,6 +15,7 @@ use crate::gateway::Gateway;
 use crate::logging::Level;
 use crate::protocol::Event;
 use crate::protocol::config::Changed;
+use crate::rpc::TailnetNode;
 use crate::shutdown::Shutdown;
 
 const INTERVAL: Duration = Duration::from_millis(500);
@@ -26,11 +27,25 @@ pub(super) struct Parts {
     gateway: Weak<Gateway>,
     agent: Agent,
     level: Level,
+    node: TailnetNode,
 }
 
 impl Parts {
-    pub(super) fn new(gateway: &Arc<Gateway>, agent: &Agent, level: Level) -> Self {
-        Self { gateway: Arc::downgrade(gateway), agent: agent.clone(), level }
+    pub(super) fn new(gateway: &Arc<Gateway>, agent: &Agent, level: Level, node: TailnetNode) -> Self {
+        Self { gateway: Arc::downgrade(gateway), agent: agent.clone(), level, node }
+    }
+
+    /// The tailnet may take its time to give the name, or another one; what it gave is learnt like any change of it.
+    fn rename(&self, gateway: &Gateway, old: &Resolved, new: &Resolved) {
+        let (Some(old), Some(new)) = (&old.tailnet, &new.tailnet) else { return };
+        let Some(node) = self.node.borrow().clone().filter(|_| old.hostname != new.hostname) else { return };
+        let hostname = new.hostname.clone();
+        gateway.shutdown.spawn(async move {
+            match node.rename(&hostname).await {
+                Ok(()) => tracing::info!(hostname, "the tailnet was asked for another name"),
+                Err(error) => tracing::error!(%error, hostname, "the node keeps its name until the next start"),
+            }
+        });
     }
 }
 
@@ -51,6 +66,7 @@ impl Apply for Parts {
         gateway.nodes.apply(new.nodes.clone());
         gateway.patience.set(new.patience);
         gateway.http.apply(new.http.clone());
+        self.rename(&gateway, old, new);
         if let Some(models) = models {
             self.agent.adopt(models);
             gateway.bus.publish(&Event::ChatMetadataChanged);

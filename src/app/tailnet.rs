@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::expiry::Expiry;
 use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
 use crate::gateway::{Entrance, Gateway};
@@ -20,6 +21,8 @@ pub(super) struct Join {
     pub serves: bool,
     pub gateway: Arc<Gateway>,
     pub view: watch::Sender<Option<TailnetHealth>>,
+    /// Where those find the node who ask it something.
+    pub node: watch::Sender<Option<Node>>,
     pub own_names: OwnNames,
     pub reader: Reader,
 }
@@ -30,11 +33,11 @@ pub(super) struct Joining(watch::Receiver<Option<Node>>);
 impl Join {
     pub(super) fn start(self) -> Joining {
         self.view.send_replace(Some(TailnetHealth { state: "Starting", ..TailnetHealth::default() }));
-        let (sender, receiver) = watch::channel(None);
+        let receiver = self.node.subscribe();
         self.gateway.shutdown.clone().spawn(async move {
             match Node::start(self.settings.clone()).await {
                 Ok(node) => {
-                    sender.send_replace(Some(node.clone()));
+                    self.node.send_replace(Some(node.clone()));
                     self.serve(&node).await;
                     self.follow(node).await;
                 }
@@ -57,16 +60,20 @@ impl Join {
     /// Keeps what others see of the node up to date until the end.
     async fn follow(self, node: Node) {
         let (mut state, mut health) = (node.state(), node.health());
+        let mut expiry = Expiry::default();
         let stopped = self.gateway.shutdown.stopped();
         tokio::pin!(stopped);
         loop {
-            let now = describe(&state.borrow_and_update(), &health.borrow_and_update());
+            let offset = node.clock_offset_ms().await;
+            let mut now = describe(&state.borrow_and_update(), &health.borrow_and_update());
+            let next_look = expiry.add_to(&mut now, offset);
             learn_names(&self.own_names, &state.borrow());
             self.show(now);
             let changed = tokio::select! {
                 () = &mut stopped => return,
                 changed = state.changed() => changed,
                 changed = health.changed() => changed,
+                () = tokio::time::sleep(next_look) => Ok(()),
             };
             if changed.is_err() {
                 return;
@@ -132,6 +139,9 @@ fn running(identity: &Identity, base: TailnetHealth) -> TailnetHealth {
         state: "Running",
         name: Some(identity.dns_name.clone()),
         addresses: identity.addresses.iter().map(ToString::to_string).collect(),
+        login_url: identity.renewal_url.clone(),
+        key_expiry: identity.key_expiry.clone(),
+        tags: identity.tags.clone(),
         ..base
     }
 }

@@ -107,6 +107,12 @@ impl Caller {
         Some(whois.login().map_or_else(|| whois.tags().join(","), str::to_owned))
     }
 
+    /// The name of the tailnet node behind the connection.
+    #[must_use]
+    pub fn node_name(&self) -> Option<&str> {
+        self.whois.as_deref().map(|whois| whois.node_name.as_str())
+    }
+
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
         self.role == Role::Operator && access::permits(&self.scopes, scope)

@@ -29,6 +29,11 @@ pub(super) struct Gateway {
 }
 
 impl AskArgs {
+    /// Whether another machine's gateway may be meant.
+    pub(super) const fn is_elsewhere(&self) -> bool {
+        self.connect.has_url()
+    }
+
     /// # Errors
     /// Nothing can be asked there: what [`ConnectArgs::destination`] says.
     pub(super) async fn gateway(&self, context: &Context) -> anyhow::Result<Gateway> {
@@ -41,6 +46,14 @@ impl AskArgs {
 }
 
 impl Gateway {
+    /// This machine's own.
+    ///
+    /// # Errors
+    /// As [`AskArgs::gateway`].
+    pub(super) async fn local(context: &Context, timeout: Duration) -> anyhow::Result<Self> {
+        Ok(Self { destination: ConnectArgs::default().destination(context, timeout).await?, timeout })
+    }
+
     pub(super) async fn call(&self, method: &str, params: Value) -> anyhow::Result<Value> {
         self.call_within(method, params, self.timeout).await
     }

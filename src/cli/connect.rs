@@ -15,7 +15,7 @@ use crate::config::Overrides;
 use crate::protocol::Scope;
 use crate::secret::Secret;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct ConnectArgs {
     /// Gateway address, as in ws://name:18789; takes no secret from this machine's configuration
     #[arg(long, value_name = "URL", conflicts_with = "port")]
@@ -41,6 +41,11 @@ pub(super) struct Destination {
 }
 
 impl ConnectArgs {
+    /// Whether an address was given, which may be another machine's.
+    pub(super) const fn has_url(&self) -> bool {
+        self.url.is_some()
+    }
+
     pub(super) async fn destination(&self, context: &Context, timeout: Duration) -> anyhow::Result<Destination> {
         let Some(url) = &self.url else { return self.local(context, timeout) };
         let url = GatewayUrl::parse(url)?;

@@ -45,7 +45,7 @@ async fn wait_until_free(lock: &Path) -> anyhow::Result<bool> {
 }
 
 /// The process that holds the lock now.
-fn holder(lock: &Path) -> anyhow::Result<Option<Pid>> {
+pub(super) fn holder(lock: &Path) -> anyhow::Result<Option<Pid>> {
     match lock_folder(lock) {
         Ok(_) => Ok(None),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

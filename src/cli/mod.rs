@@ -18,6 +18,8 @@ mod force;
 mod gateway;
 mod gateway_status;
 mod health;
+mod login;
+mod logout;
 mod logs;
 mod nodes;
 mod output;
@@ -59,6 +61,10 @@ enum Verb {
     Gateway(gateway::GatewayArgs),
     /// Join a tailnet and run the gateway: the guided first run
     Up(up::UpArgs),
+    /// Join the tailnet, or renew the login, while the gateway runs
+    Login(login::LoginArgs),
+    /// Leave the tailnet and delete the login
+    Logout(logout::LogoutArgs),
     /// Fetch the health of the running gateway
     Health(health::HealthArgs),
     /// Show the gateway, who it takes you for, its tailnet, model and sessions
@@ -106,6 +112,8 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Gateway(args) => gateway::main(args, context).await,
         Verb::Up(args) => up::main(args, context).await,
+        Verb::Login(args) => login::main(&args, context).await,
+        Verb::Logout(args) => logout::main(&args, context).await,
         Verb::Health(args) => health::main(&args, context).await,
         Verb::Status(args) => status::main(&args, context).await,
         Verb::Agent(args) => agent::main(&args, context).await,
@@ -143,6 +151,9 @@ mod tests {
             "tailclaw gateway probe --json",
             "tailclaw gateway health",
             "tailclaw up --yes --hostname claw --control-url http://x --auth-key k",
+            "tailclaw login --auth-key file:/k --json",
+            "tailclaw login --link --url ws://h --token t",
+            "tailclaw logout --yes",
             "tailclaw health --json --timeout 5",
             "tailclaw status --deep",
             "tailclaw agent --agent main -m hi --session-key main --json",

@@ -5,12 +5,16 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::ask::Gateway;
 use super::context::Context;
 use super::failure::Usage;
-use super::run;
-use crate::config::{Document, Overrides};
+use super::output::{print, print_json};
+use super::report::{self, At};
+use super::{force, login, run};
+use crate::client::CONNECT_TIMEOUT;
+use crate::config::{Document, Overrides, default_hostname};
 
 #[derive(Debug, Args)]
 pub(super) struct UpArgs {
@@ -33,10 +37,10 @@ pub(super) struct UpArgs {
 
 impl UpArgs {
     /// What would be written, where it is not there already.
-    fn changes(&self, document: &Document) -> Vec<(&'static str, Value)> {
+    fn changes(&self, document: &Document, default_hostname: &str) -> Vec<(&'static str, Value)> {
         let has = |key: &str| document.at(key).ok().flatten().is_some();
         let hostname =
-            self.hostname.clone().or_else(|| (!has("gateway.tailscale.hostname")).then(|| "tailclaw".to_owned()));
+            self.hostname.clone().or_else(|| (!has("gateway.tailscale.hostname")).then(|| default_hostname.to_owned()));
         let wanted = [
             ("gateway.tailscale.node", Some("embedded".to_owned())),
             ("gateway.tailscale.hostname", hostname),
@@ -56,7 +60,7 @@ impl UpArgs {
 pub(super) async fn main(args: UpArgs, context: &Context) -> anyhow::Result<ExitCode> {
     let paths = context.paths()?;
     let mut document = Document::read(&paths.config_file)?;
-    let changes = args.changes(&document);
+    let changes = args.changes(&document, &default_hostname(&paths));
     if !changes.is_empty() {
         // Wrong values are told before anything is asked or written.
         let mut overrides = Overrides::default();
@@ -73,10 +77,40 @@ pub(super) async fn main(args: UpArgs, context: &Context) -> anyhow::Result<Exit
         }
         document.replace()?;
     }
+    if !args.force && force::holder(&paths.lock_file())?.is_some() {
+        return by_running_gateway(&args, context).await;
+    }
     let mut overrides = Overrides::default();
     // Asked for by name: an `off` or a `loopback` left in the file does not hold against it.
     overrides.set("gateway.tailscale.node", "tailclaw up", "embedded");
     run::start(overrides, args.force, context).await
+}
+
+/// A gateway runs on this state folder already: its node is asked, and nothing is interrupted. A new name was taken over
+/// with the configuration.
+async fn by_running_gateway(args: &UpArgs, context: &Context) -> anyhow::Result<ExitCode> {
+    let gateway = Gateway::local(context, CONNECT_TIMEOUT).await?;
+    let status = gateway.call("status", json!({})).await?;
+    let key = args.auth_key.as_deref().map(login::key_of).transpose()?;
+    match status.at("tailnet.state").as_str() {
+        None => Err(Usage(
+            "a gateway runs here without a node of a tailnet: start it anew, or let this do it with --force".to_owned(),
+        )
+        .into()),
+        Some("Running") if key.is_none() => {
+            if context.json {
+                print_json(status.at("tailnet"))?;
+            } else {
+                print(&format!("The gateway runs, and has joined as {}.", report::text(status.at("tailnet.name"))))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(_) => {
+            let reply = gateway.call_within("tailnet.login", json!({ "authKey": key }), login::PATIENCE).await?;
+            login::show(&reply, context)?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 fn flag_of(key: &str) -> &'static str {
@@ -124,7 +158,7 @@ mod tests {
         let path = folder.path().join("tailclaw.json");
         let args = UpArgs { hostname: None, control_url: None, auth_key: None, yes: true, force: false };
         let keys = |args: &UpArgs| -> Vec<&str> {
-            args.changes(&Document::read(&path).unwrap()).into_iter().map(|(key, _)| key).collect()
+            args.changes(&Document::read(&path).unwrap(), "tailclaw").into_iter().map(|(key, _)| key).collect()
         };
         assert_eq!(keys(&args), ["gateway.tailscale.node", "gateway.tailscale.hostname"]);
         std::fs::write(&path, r#"{ gateway: { tailscale: { node: "embedded", hostname: "claw" } } }"#).unwrap();

@@ -160,6 +160,13 @@ impl Configuration {
         self.0.is_live.load(Ordering::Relaxed)
     }
 
+    /// Whether a node of a tailnet that has left it would join anew at the next start, without a person.
+    #[must_use]
+    pub fn joins_by_itself(&self) -> bool {
+        let state = self.state();
+        state.running.tailnet.as_ref().is_some_and(|node| node.auth_key.is_some() || node.oauth.is_some())
+    }
+
     /// The files that the configuration lies in: itself and what it includes.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {

@@ -114,7 +114,11 @@ const VARIABLES: [(&str, &str); 5] = [
 ];
 
 /// The names that Tailscale's own programs read.
-const AUTH_KEY_VARIABLES: [&str; 2] = ["TS_AUTHKEY", "TS_AUTH_KEY"];
+const TAILSCALE_VARIABLES: [(&str, &[&str]); 3] = [
+    ("gateway.tailscale.authKey", &["TS_AUTHKEY", "TS_AUTH_KEY"]),
+    ("gateway.tailscale.clientId", &["TS_CLIENT_ID"]),
+    ("gateway.tailscale.clientSecret", &["TS_CLIENT_SECRET"]),
+];
 
 /// Lays environment and flags over a file that was checked already.
 pub(super) fn merge(file: Value, environment: &Environment, overrides: &Overrides, issues: &mut Vec<Issue>) -> Layers {
@@ -124,9 +128,10 @@ pub(super) fn merge(file: Value, environment: &Environment, overrides: &Override
             layers.overlay(key, Source::Environment(name), Value::from(text), issues);
         }
     }
-    let auth_key = AUTH_KEY_VARIABLES.into_iter().find_map(|name| environment.variable(name).map(|text| (name, text)));
-    if let Some((name, text)) = auth_key {
-        layers.overlay("gateway.tailscale.authKey", Source::Environment(name.to_owned()), Value::from(text), issues);
+    for (key, names) in TAILSCALE_VARIABLES {
+        if let Some((name, text)) = names.iter().find_map(|name| environment.variable(name).map(|text| (*name, text))) {
+            layers.overlay(key, Source::Environment(name.to_owned()), Value::from(text), issues);
+        }
     }
     for (key, flag, value) in &overrides.entries {
         layers.overlay(key, Source::Flag(flag), value.clone(), issues);

@@ -34,6 +34,7 @@ pub use merge::{PatchError, ReplacePaths, patch as merge};
 pub use paths::Paths;
 pub use resolve::{
     AccessDraft, ControlUiSettings, Draft, HookMapping, HookSettings, HttpSettings, Resolved, SecretOrigin,
+    default_hostname,
 };
 
 use crate::protocol::config::Issue;

@@ -73,6 +73,12 @@ impl Paths {
         self.state_dir.join("gateway.lock")
     }
 
+    /// The profile's name, where the folder is that of one.
+    #[must_use]
+    pub fn profile(&self) -> Option<&str> {
+        self.state_dir.file_name()?.to_str()?.strip_prefix(".tailclaw-").filter(|name| !name.is_empty())
+    }
+
     /// Creates the state folder for its owner alone.
     ///
     /// # Errors

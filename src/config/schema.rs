@@ -190,7 +190,7 @@ const AUTH_TAILSCALE: &[Field] = &[
         .live("The capability that grants in the tailnet's policy name."),
 ];
 
-/// The node joins once, at the start: another name, key or control server makes it another node.
+/// The node joins once, at the start: another key or control server makes it another node.
 const TAILSCALE: &[Field] = &[
     key("node", Kind::Choice(&["embedded", "host", "off"]), "\"embedded\"")
         .restart("\"embedded\": the gateway joins the tailnet as a node of its own."),
@@ -205,11 +205,18 @@ const TAILSCALE: &[Field] = &[
         .restart("The port of publicPaths; Funnel has 443, 8443 and 10000."),
     key("socket", Kind::Text, "\"/var/run/tailscale/tailscaled.sock\"")
         .restart("Where this machine's tailscaled takes commands, with node \"host\"."),
-    key("hostname", Kind::Text, "\"tailclaw\"").restart("The node's name in the tailnet."),
+    key("hostname", Kind::Text, "\"tailclaw\"").live("The node's name in the tailnet."),
     key("controlUrl", Kind::Text, "\"https://headscale.example.com\"")
         .restart("The control server, where it is not Tailscale's own."),
     key("authKey", Kind::Secret, "\"${TS_AUTHKEY}\"")
         .restart("The key with which the node joins without a person; file:/path names a file that holds it."),
+    key("clientId", Kind::Text, "\"kAbC1dEf2CNTRL\"")
+        .restart("The OAuth client's id; Tailscale itself knows the client by its secret."),
+    key("clientSecret", Kind::Secret, "\"${TS_CLIENT_SECRET}\"").restart(
+        "An OAuth client's secret, or file:/path: it makes a key for the tags whenever the node has to log in.",
+    ),
+    key("apiUrl", Kind::Text, "\"https://api.tailscale.com\"")
+        .restart("Where keys are made with the OAuth client, if not by Tailscale's own API."),
     key("tags", Kind::TextList, "[\"tag:tailclaw\"]").restart("The tags that the node asks for."),
     key("ephemeral", Kind::Flag, "false").restart("Whether the tailnet forgets the node soon after it has gone."),
     key("stateDir", Kind::Text, "\"/var/lib/tailclaw/tailnet\"").restart("Where the node keeps its keys."),

@@ -53,6 +53,7 @@ pub fn methods() -> impl Iterator<Item = &'static Facts> {
         super::sessions::METHODS,
         super::skills::METHODS,
         super::system::METHODS,
+        super::tailnet::METHODS,
         super::talk::METHODS,
         super::tasks::METHODS,
         super::tools::METHODS,

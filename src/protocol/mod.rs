@@ -30,6 +30,7 @@ pub mod projects;
 pub mod sessions;
 pub mod skills;
 pub mod system;
+pub mod tailnet;
 pub mod talk;
 pub mod tasks;
 pub mod tools;

@@ -114,6 +114,17 @@ pub struct TailnetHealth {
     pub addresses: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// RFC 3339. Absent: the node's key does not expire.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_expiry: Option<String>,
+    /// How near that is: `14d`, `3d`, `1d` or `expired`. Absent: not yet near.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_expiry_notice: Option<&'static str>,
+    /// How far the control server's clock is ahead of this machine's, where that is a minute or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// `host` where this machine's tailscaled is the node; absent where the gateway has one of its own.

@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use crate::protocol::{ErrorCode, ErrorShape};
-use crate::{agent, approvals, automation, config, nodes, pairing, sessions, store};
+use crate::{agent, approvals, automation, config, nodes, pairing, sessions, store, tailnet};
 
 const RETRY_AFTER_MS: u64 = 1_000;
 
@@ -13,6 +13,19 @@ impl From<sessions::ResolveError> for ErrorShape {
         match error {
             sessions::ResolveError::Store(error) => error.into(),
             error => Self::invalid(error.to_string()),
+        }
+    }
+}
+
+impl From<tailnet::Error> for ErrorShape {
+    fn from(error: tailnet::Error) -> Self {
+        tracing::warn!(error = %error, "the tailnet node could not do that");
+        match error {
+            // The control server's own words, or those of the API that makes keys.
+            tailnet::Error::Refused { .. } | tailnet::Error::TimedOut { .. } => {
+                Self::new(ErrorCode::Unavailable, error.to_string())
+            }
+            _ => Self::new(ErrorCode::Unavailable, "the tailnet node could not do that; see the gateway's log"),
         }
     }
 }

@@ -24,6 +24,7 @@ mod sessions;
 mod skills;
 mod system;
 mod table;
+mod tailnet;
 mod talk;
 mod tasks;
 mod tools;
@@ -39,6 +40,7 @@ pub use devices::Doors;
 pub use presence::Presence;
 pub use system::{System, TailnetView};
 pub use table::{Answer, Dispatch, Table};
+pub use tailnet::{Place, TailnetNode};
 pub use voicewake::Voicewake;
 
 use crate::agent::Agent;
@@ -147,6 +149,7 @@ pub struct Services {
     pub approvals: Approvals,
     pub nodes: Nodes,
     pub voicewake: Voicewake,
+    pub place: Place,
     pub bus: Bus,
     pub port: u16,
     pub database: Database,
@@ -161,6 +164,7 @@ impl Services {
     pub fn table(self) -> Table {
         let mut table = Table::default();
         system::register(&mut table, &self.system, &self.identity);
+        tailnet::register(&mut table, &self.place);
         presence::register(&mut table, &self.presence);
         config::register(&mut table, &self.configuration);
         devices::register(&mut table, &self.pairing, self.doors);

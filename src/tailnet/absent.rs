@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::{CertificatePair, Error, Settings, State, Status};
+use super::{CertificatePair, Error, LoggedIn, LoginBy, Path, PeerPath, Settings, State, Status};
 use crate::net::{FunnelDoor, Listener, Peer, Stream, WhoIs};
 
 #[derive(Debug, Clone)]
@@ -59,6 +59,26 @@ impl Node {
     }
 
     pub async fn logout(&self) -> Result<(), Error> {
+        match *self {}
+    }
+
+    pub async fn login(&self, _by: LoginBy) -> Result<LoggedIn, Error> {
+        match *self {}
+    }
+
+    pub async fn rename(&self, _hostname: &str) -> Result<(), Error> {
+        match *self {}
+    }
+
+    pub async fn clock_offset_ms(&self) -> Option<i64> {
+        match *self {}
+    }
+
+    pub async fn path(&self, _address: IpAddr) -> Result<Option<Path>, Error> {
+        match *self {}
+    }
+
+    pub async fn peers(&self) -> Result<Vec<PeerPath>, Error> {
         match *self {}
     }
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use http::Method;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -10,10 +9,11 @@ use serde::de::IgnoredAny;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::localapi::{Dial, LocalApi, SHORT};
+use super::localapi::{Dial, LocalApi};
 use super::login::{Circumstances, Login};
 use super::report::Report;
-use super::{Error, status};
+use super::{Error, expiry, status};
+use crate::clock::now_ms;
 
 /// tailscale.com `ipn.NotifyInitialState | NotifyInitialHealthState`; changes come anyway.
 const PATH: &str = "watch-ipn-bus?mask=130";
@@ -41,6 +41,8 @@ struct Notify {
 pub(super) struct Follower<D> {
     pub(super) api: LocalApi<D>,
     pub(super) report: Report,
+    /// How far the control server's clock is ahead of ours, in milliseconds; 0 where that is not known.
+    pub(super) clock_offset_ms: Box<dyn Fn() -> i64 + Send + Sync>,
     pub(super) ended: CancellationToken,
     /// What to say when it cannot be asked, where it is a process of its own.
     pub(super) absence: Option<String>,
@@ -75,6 +77,7 @@ impl<D: Dial> Follower<D> {
     async fn watch(&self, login: &mut Login) -> Result<(), Error> {
         let mut lines = Lines::new(self.api.stream(PATH).await?);
         let patience = Instant::now() + PATIENCE;
+        let mut help = self.report.help.subscribe();
         let mut overdue = false;
         loop {
             tokio::select! {
@@ -84,28 +87,52 @@ impl<D: Dial> Follower<D> {
                     if !notify.concerns_us() {
                         continue;
                     }
+                    self.note_login(&notify);
                     if let Some(reason) = notify.err_message {
                         login.refused(reason);
                     }
                 }
+                _ = help.changed() => {}
                 () = tokio::time::sleep_until(patience), if !overdue => overdue = true,
             }
             self.look(login, overdue).await?;
         }
     }
 
-    async fn look(&self, login: &mut Login, overdue: bool) -> Result<(), Error> {
-        let status = self.api.json::<status::Answer>(status::PATH).await?.into_status();
-        let circumstances = Circumstances { logged_out: self.report.is_logged_out(), overdue };
-        // The login of a machine is not ours to renew.
-        let wants_link = login.wants_link(&status) && !circumstances.logged_out && self.absence.is_none();
-        let news = self.report.set(login.interpret(status, circumstances));
-        if wants_link && news {
-            const PATH: &str = "login-interactive";
-            self.api.ask(Method::POST, PATH, SHORT).await?.wanted(Method::POST, PATH)?;
+    fn note_login(&self, notify: &Notify) {
+        if notify.login_finished.is_none() && notify.err_message.is_none() {
+            return;
         }
+        self.report.logins.send_modify(|logins| {
+            logins.finished += u64::from(notify.login_finished.is_some());
+            if let Some(reason) = &notify.err_message {
+                logins.refused += 1;
+                logins.reason.clone_from(reason);
+            }
+        });
+    }
+
+    async fn look(&self, login: &mut Login, overdue: bool) -> Result<(), Error> {
+        let answer = self.api.json::<status::Answer>(status::PATH).await?;
+        let circumstances = Circumstances {
+            logged_out: self.report.is_logged_out(),
+            has_login: answer.has_login(),
+            key_expired: answer.key_has_expired() || is_past(answer.key_expiry(), (self.clock_offset_ms)()),
+            help: self.report.help.borrow().clone(),
+            overdue,
+        };
+        let status = answer.into_status();
+        let need = login.need(&status, &circumstances);
+        self.report.set(login.interpret(status, &circumstances));
+        self.report.need.send_if_modified(|old| std::mem::replace(old, need) != need);
         Ok(())
     }
+}
+
+/// By the control server's clock, where that is known.
+fn is_past(expiry: Option<&str>, offset_ms: i64) -> bool {
+    let now = i64::try_from(now_ms()).unwrap_or(i64::MAX).saturating_add(offset_ms);
+    expiry.and_then(|expiry| expiry::outlook(expiry, now)).is_some_and(|outlook| outlook.remaining_ms <= 0)
 }
 
 impl Notify {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::bus::Follower;
 use super::daemon::Daemon;
 use super::localapi::{Dial, LocalApi};
-use super::{Error, HostSettings, State, Status};
+use super::{Error, HostSettings, Path, PeerPath, State, Status, path};
 use crate::net::WhoIs;
 
 /// Clones are handles to the same daemon. Nothing of it is stopped when they go.
@@ -47,8 +47,13 @@ impl Host {
             "this machine's tailscaled does not answer at {}: start it, or name its socket with gateway.tailscale.socket",
             shared.socket.0.display()
         );
-        let follower =
-            Follower { api: api.clone(), report: report.clone(), ended: ended.clone(), absence: Some(absence) };
+        let follower = Follower {
+            api: api.clone(),
+            report: report.clone(),
+            ended: ended.clone(),
+            absence: Some(absence),
+            clock_offset_ms: Box::new(|| 0),
+        };
         tokio::spawn(follower.run());
         Self(Arc::new(shared))
     }
@@ -76,6 +81,22 @@ impl Host {
     /// The daemon cannot be asked.
     pub async fn status(&self) -> Result<Status, Error> {
         self.0.daemon.status().await
+    }
+
+    /// How packets get to a node of the tailnet at this moment. `None`: it does not answer.
+    ///
+    /// # Errors
+    /// The daemon cannot be asked.
+    pub async fn path(&self, address: IpAddr) -> Result<Option<Path>, Error> {
+        path::ping(&self.0.daemon.api, address).await
+    }
+
+    /// The tailnet's other nodes, and the paths to those in use.
+    ///
+    /// # Errors
+    /// The daemon cannot be asked.
+    pub async fn peers(&self) -> Result<Vec<PeerPath>, Error> {
+        path::peers(&self.0.daemon.api).await
     }
 
     pub(super) fn api(&self) -> &LocalApi<Socket> {

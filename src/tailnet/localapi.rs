@@ -24,8 +24,8 @@ use super::Error;
 pub(super) const SHORT: Duration = Duration::from_secs(10);
 
 const HOST_NAME: HeaderValue = HeaderValue::from_static("local-tailscaled.sock");
-/// A status without peers is a few KiB, a certificate chain too.
-const ANSWER_BYTES: usize = 4 << 20;
+/// A status without peers is a few KiB, a certificate chain too; of peers there can be thousands, a KiB each.
+const ANSWER_BYTES: usize = 32 << 20;
 
 type Sender = SendRequest<Full<Bytes>>;
 type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -80,6 +80,14 @@ impl<D: Dial> LocalApi<D> {
     pub(super) async fn replace(&self, path: &str, body: Vec<u8>, etag: Option<HeaderValue>) -> Result<Answer, Error> {
         let header = etag.map(|etag| (IF_MATCH, etag));
         self.put(Question { method: Method::POST, path, body: body.into(), header }, SHORT).await
+    }
+
+    /// Sends a JSON document, and wants a success.
+    #[cfg(feature = "tailnet")]
+    pub(super) async fn send(&self, method: Method, path: &str, document: &serde_json::Value) -> Result<Answer, Error> {
+        let body = document.to_string().into();
+        let header = Some((http::header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
+        self.put(Question { method: method.clone(), path, body, header }, SHORT).await?.wanted(method, path)
     }
 
     async fn put(&self, question: Question<'_>, limit: Duration) -> Result<Answer, Error> {

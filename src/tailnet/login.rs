@@ -1,6 +1,7 @@
 //! What the node's own words mean for a person: `NeedsLogin` is said by tsnet while it still talks to the control
 //! server, after a refused key, after an expired one and after a logout alike.
 
+use super::report::{Help, Need};
 use super::{State, Status};
 
 /// What a status says when a login went wrong; the cause follows.
@@ -17,10 +18,16 @@ pub(super) struct Login {
 }
 
 /// What else the watcher knows.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Circumstances {
     /// `Node::logout` was called.
     pub(super) logged_out: bool,
+    /// The node's folder holds a login.
+    pub(super) has_login: bool,
+    /// The node's key is past its end.
+    pub(super) key_expired: bool,
+    /// Whether it is logged in without a person.
+    pub(super) help: Help,
     /// The control server has had enough time to answer.
     pub(super) overdue: bool,
 }
@@ -30,20 +37,30 @@ impl Login {
         self.refusal = Some(reason);
     }
 
-    /// Whether nothing will happen unless a login link is asked for: the key of a running node has ended.
-    pub(super) const fn wants_link(&self, status: &Status) -> bool {
-        self.was_running && matches!(status.state, State::NeedsLogin { url: None })
+    /// Whether nothing will happen unless somebody logs the node in.
+    pub(super) const fn need(&self, status: &Status, circumstances: &Circumstances) -> Need {
+        match &status.state {
+            _ if circumstances.logged_out => Need::Nothing,
+            State::NeedsLogin { .. } if self.was_running && circumstances.key_expired => Need::Renewal,
+            State::NeedsLogin { .. } if self.was_running => Need::Removed,
+            // While the control server is still asked whether the login is good, there is no link.
+            State::NeedsLogin { url } if url.is_some() || !circumstances.has_login || self.refusal.is_some() => {
+                Need::First
+            }
+            _ => Need::Nothing,
+        }
     }
 
     /// The status as a person should see it, with sentences that say what to do.
-    pub(super) fn interpret(&mut self, status: Status, circumstances: Circumstances) -> Status {
+    pub(super) fn interpret(&mut self, status: Status, circumstances: &Circumstances) -> Status {
         let Status { state, health, version } = status;
         let mut sentences = Vec::new();
         let state = match state {
             State::NeedsLogin { .. } | State::Stopped { .. } if circumstances.logged_out => {
                 State::Stopped { reason: "logged out of the tailnet".to_owned() }
             }
-            State::NeedsLogin { url } => self.needs_login(url, &mut sentences),
+            State::NeedsLogin { .. } if circumstances.help == Help::UnderWay => State::Starting,
+            State::NeedsLogin { url } => self.needs_login(url, &circumstances.help, &mut sentences),
             State::Running(identity) => {
                 *self = Self { refusal: None, was_running: true };
                 State::Running(identity)
@@ -63,14 +80,17 @@ impl Login {
         Status { state, health: sentences, version }
     }
 
-    fn needs_login(&self, url: Option<String>, sentences: &mut Vec<String>) -> State {
+    fn needs_login(&self, url: Option<String>, help: &Help, sentences: &mut Vec<String>) -> State {
+        if let Help::Failed(problem) = help {
+            sentences.push(problem.clone());
+        }
         if self.was_running {
-            sentences.push("the node's login has ended (expired, or removed by an admin): log in again by the link, or restart with a valid auth key".to_owned());
+            sentences.push("the node's login has ended (expired, or removed by an admin): log in again by the link, or with `tailclaw login --auth-key <key>`".to_owned());
         } else if let Some(reason) = &self.refusal {
             sentences.push(format!(
                 "the control server refused the login ({reason}): give a new auth key, or none to log in by a link"
             ));
-        } else if url.is_none() {
+        } else if url.is_none() && *help == Help::None {
             return State::Starting;
         }
         State::NeedsLogin { url }
@@ -112,6 +132,10 @@ mod tests {
             tags: Vec::new(),
             login: None,
             key_expiry: None,
+            renewal_url: None,
+            magic_dns: true,
+            may_funnel: false,
+            may_https: false,
         }))
     }
 
@@ -119,21 +143,21 @@ mod tests {
 
     #[test]
     fn a_login_that_is_under_way_is_starting() {
-        let seen = Login::default().interpret(status(NO_LINK, &[NOISE[0]]), Circumstances::default());
+        let seen = Login::default().interpret(status(NO_LINK, &[NOISE[0]]), &Circumstances::default());
         assert_eq!((seen.state, seen.health.len()), (State::Starting, 0));
     }
 
     #[test]
     fn silence_is_told_after_a_while() {
         let late = Circumstances { overdue: true, ..Circumstances::default() };
-        let seen = Login::default().interpret(status(NO_LINK, &[]), late);
+        let seen = Login::default().interpret(status(NO_LINK, &[]), &late);
         assert!(seen.health[0].starts_with("the control server has not answered"));
     }
 
     #[test]
     fn an_unreachable_server_is_told_with_its_cause() {
         let text = format!("{LOGIN_ERROR}dial tcp 127.0.0.1:9: connect: connection refused");
-        let seen = Login::default().interpret(status(NO_LINK, &[&text]), Circumstances::default());
+        let seen = Login::default().interpret(status(NO_LINK, &[&text]), &Circumstances::default());
         assert_eq!(seen.state, State::Starting);
         assert!(seen.health[0].contains("connection refused): check the network"));
     }
@@ -143,7 +167,7 @@ mod tests {
         let mut login = Login::default();
         login.refused("invalid pre auth key".to_owned());
         let text = format!("{LOGIN_ERROR}invalid pre auth key");
-        let seen = login.interpret(status(NO_LINK, &[&text]), Circumstances::default());
+        let seen = login.interpret(status(NO_LINK, &[&text]), &Circumstances::default());
         assert_eq!(seen.state, NO_LINK);
         assert_eq!(seen.health.len(), 1);
         assert!(seen.health[0].contains("give a new auth key"));
@@ -152,17 +176,44 @@ mod tests {
     #[test]
     fn an_ended_login_asks_for_a_link() {
         let mut login = Login::default();
-        login.interpret(status(running(), &[]), Circumstances::default());
+        login.interpret(status(running(), &[]), &Circumstances::default());
         let ended = status(NO_LINK, &[]);
-        assert!(login.wants_link(&ended));
-        assert_eq!(login.interpret(ended, Circumstances::default()).state, NO_LINK);
+        assert_eq!(login.need(&ended, &Circumstances::default()), Need::Removed);
+        let expired = Circumstances { key_expired: true, ..Circumstances::default() };
+        assert_eq!(login.need(&ended, &expired), Need::Renewal);
+        assert_eq!(login.interpret(ended, &Circumstances::default()).state, NO_LINK);
+    }
+
+    #[test]
+    fn a_first_login_is_needed_where_there_is_none() {
+        let login = Login::default();
+        let need = |has_login, url: Option<&str>| {
+            let circumstances = Circumstances { has_login, ..Circumstances::default() };
+            login.need(&status(State::NeedsLogin { url: url.map(str::to_owned) }, &[]), &circumstances)
+        };
+        assert_eq!(need(false, None), Need::First);
+        assert_eq!(need(true, Some("https://x")), Need::First);
+        // The stored login may be good: the server has not said.
+        assert_eq!(need(true, None), Need::Nothing);
+    }
+
+    #[test]
+    fn a_key_in_the_making_is_starting_and_a_failure_is_told() {
+        let mut login = Login::default();
+        let waiting = || status(State::NeedsLogin { url: Some("https://x".to_owned()) }, &[]);
+        let working = Circumstances { help: Help::UnderWay, ..Circumstances::default() };
+        assert_eq!(login.interpret(waiting(), &working).state, State::Starting);
+        let failed = Circumstances { help: Help::Failed("no scope".to_owned()), ..Circumstances::default() };
+        let seen = login.interpret(waiting(), &failed);
+        assert!(matches!(seen.state, State::NeedsLogin { .. }));
+        assert_eq!(seen.health, ["no scope"]);
     }
 
     #[test]
     fn a_logout_is_the_end() {
         let mut login = Login::default();
-        login.interpret(status(running(), &[]), Circumstances::default());
+        login.interpret(status(running(), &[]), &Circumstances::default());
         let left = Circumstances { logged_out: true, ..Circumstances::default() };
-        assert!(matches!(login.interpret(status(NO_LINK, &[]), left).state, State::Stopped { .. }));
+        assert!(matches!(login.interpret(status(NO_LINK, &[]), &left).state, State::Stopped { .. }));
     }
 }

@@ -15,9 +15,11 @@ mod bus;
 mod certificate;
 mod daemon;
 mod error;
+pub mod expiry;
 mod host;
 mod localapi;
 mod login;
+mod path;
 mod report;
 mod serve;
 mod state;
@@ -29,6 +31,8 @@ mod absent;
 #[cfg(feature = "tailnet")]
 mod hello;
 #[cfg(feature = "tailnet")]
+mod join;
+#[cfg(feature = "tailnet")]
 mod listener;
 #[cfg(feature = "tailnet")]
 mod lock;
@@ -36,6 +40,8 @@ mod lock;
 mod logs;
 #[cfg(feature = "tailnet")]
 mod node;
+#[cfg(feature = "tailnet")]
+mod oauth;
 #[cfg(feature = "tailnet")]
 mod sys;
 
@@ -52,12 +58,12 @@ pub use listener::TailnetListener;
 #[cfg(feature = "tailnet")]
 pub use node::Node;
 pub use serve::{Backend, Claim, Door, ServeState, Turned};
-pub use state::{Identity, State, Status};
+pub use state::{Identity, LoggedIn, LoginBy, Path, PeerPath, State, Status, Way};
 #[cfg(feature = "tailnet")]
 pub use sys::rearm_signal_handlers;
 
 /// What a node needs to know before it starts. These win over the `TS_*` variables of tsnet.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The name asked for; the tailnet may append a number.
     pub hostname: String,
@@ -65,6 +71,8 @@ pub struct Settings {
     pub control_url: Option<String>,
     /// Used only while the state folder holds no login.
     pub auth_key: Option<Secret<String>>,
+    /// Makes a key whenever the node has to log in, instead of `auth_key`. Needs `tags`.
+    pub oauth: Option<OAuthClient>,
     /// Tags asked for, with their prefix: `tag:gateway`. The key or the person logging in must own them.
     pub tags: Vec<String>,
     /// Forgotten by the tailnet soon after it goes offline.
@@ -72,6 +80,21 @@ pub struct Settings {
     /// Holds the node's keys: who copies it is the node. Made 0700, and locked while the node runs.
     pub state_dir: PathBuf,
 }
+
+/// An OAuth client of the tailnet, with the scope `auth_keys`. What it makes is used once, and never stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OAuthClient {
+    /// Tailscale itself knows the client by its secret.
+    pub id: Option<String>,
+    pub secret: Secret<String>,
+    /// Without a slash at its end.
+    pub api_url: String,
+    /// Whether the device needs no approval by an admin.
+    pub preauthorized: bool,
+}
+
+/// Tailscale's own API.
+pub const API_URL: &str = "https://api.tailscale.com";
 
 /// This machine's own tailscaled.
 #[derive(Debug, Clone, PartialEq, Eq)]

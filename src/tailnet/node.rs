@@ -17,10 +17,13 @@ use tokio::task::spawn_blocking;
 
 use super::bus::Follower;
 use super::daemon::Daemon;
+use super::join::Membership;
 use super::localapi::{Dial, SHORT};
 use super::lock::FolderLock;
 use super::sys::{Failure, Handle};
-use super::{CertificatePair, Error, Settings, State, Status, TailnetListener, logs};
+use super::{
+    CertificatePair, Error, LoggedIn, LoginBy, Path, PeerPath, Settings, State, Status, TailnetListener, logs, path,
+};
 use crate::net::{FunnelDoor, Stream, WhoIs};
 
 /// To make sure that the node runs, which it does.
@@ -35,6 +38,7 @@ pub struct Node(Arc<Shared>);
 struct Shared {
     handle: Handle,
     daemon: Daemon<Handle>,
+    membership: Membership<Handle>,
     closing: AtomicBool,
     /// Whether the close went through in time, once it is over.
     closed: watch::Sender<Option<bool>>,
@@ -45,12 +49,11 @@ impl Node {
     /// Starts the node and its login in the background: follow [`Node::state`]. What fails here fails before any
     /// network is involved.
     pub async fn start(settings: Settings) -> Result<Self, Error> {
-        warn_of_stray_variables(&settings);
         let (pipe, log) = logs::pipe()?;
         let folder = settings.state_dir.clone();
         let lock = blocking(move || FolderLock::take(&folder)).await??;
         let handle = Handle::new();
-        let node = Self(Arc::new(Shared::new(handle, lock)));
+        let node = Self(Arc::new(Shared::new(handle, lock, settings.clone())));
         tokio::spawn(logs::forward(pipe));
         blocking(move || {
             configure(handle, &settings, &log)?;
@@ -58,8 +61,15 @@ impl Node {
         })
         .await??;
         let Daemon { api, report, ended } = &node.0.daemon;
-        let follower = Follower { api: api.clone(), report: report.clone(), ended: ended.clone(), absence: None };
+        let follower = Follower {
+            api: api.clone(),
+            report: report.clone(),
+            ended: ended.clone(),
+            absence: None,
+            clock_offset_ms: Box::new(move || handle.clock_offset().unwrap_or(0)),
+        };
         tokio::spawn(follower.run());
+        tokio::spawn(node.0.membership.clone().keep(ended.clone()));
         Ok(node)
     }
 
@@ -125,8 +135,34 @@ impl Node {
     /// Leaves the tailnet: the node's key ends at the control server, too. A reusable auth key joins anew at the next
     /// start.
     pub async fn logout(&self) -> Result<(), Error> {
-        self.0.daemon.report.logged_out();
+        self.0.daemon.report.logged_out(true);
         self.0.daemon.api.ask(Method::POST, "logout", SHORT).await?.wanted(Method::POST, "logout").map(drop)
+    }
+
+    /// Logs in again, or for the first time, beside whatever the node is doing; waits until it is known how that went.
+    pub async fn login(&self, by: LoginBy) -> Result<LoggedIn, Error> {
+        self.0.membership.login(by).await
+    }
+
+    /// Asks for another name. The tailnet may append a number.
+    pub async fn rename(&self, hostname: &str) -> Result<(), Error> {
+        self.0.membership.rename(hostname).await
+    }
+
+    /// How far the control server's clock is ahead of this machine's, in milliseconds. `None`: it has not told its time.
+    pub async fn clock_offset_ms(&self) -> Option<i64> {
+        let handle = self.0.handle;
+        blocking(move || handle.clock_offset()).await.ok().flatten()
+    }
+
+    /// How packets get to a node of the tailnet at this moment. `None`: it does not answer.
+    pub async fn path(&self, address: IpAddr) -> Result<Option<Path>, Error> {
+        path::ping(&self.0.daemon.api, address).await
+    }
+
+    /// The tailnet's other nodes, and the paths to those in use.
+    pub async fn peers(&self) -> Result<Vec<PeerPath>, Error> {
+        path::peers(&self.0.daemon.api).await
     }
 
     /// Ends the node within five seconds, whatever it is doing. Every call waits for the same end.
@@ -160,10 +196,12 @@ impl Node {
 }
 
 impl Shared {
-    fn new(handle: Handle, lock: FolderLock) -> Self {
+    fn new(handle: Handle, lock: FolderLock, settings: Settings) -> Self {
+        let daemon = Daemon::new(handle);
         Self {
             handle,
-            daemon: Daemon::new(handle),
+            membership: Membership::new(daemon.api.clone(), daemon.report.clone(), settings),
+            daemon,
             closing: AtomicBool::new(false),
             closed: watch::Sender::new(None),
             lock: Some(lock),
@@ -204,10 +242,11 @@ fn configure(handle: Handle, settings: &Settings, log: &OwnedFd) -> Result<(), E
     if let Some(url) = &settings.control_url {
         handle.set_control_url(&text("control URL", url.as_str())?).map_err(failed)?;
     }
-    if let Some(key) = &settings.auth_key {
+    // A key by OAuth is made when it is needed (`join`).
+    if let Some(key) = settings.auth_key.as_ref().filter(|_| settings.oauth.is_none()) {
         handle.set_auth_key(&text("auth key", key.expose().as_str())?).map_err(failed)?;
     }
-    if !settings.tags.is_empty() {
+    if !settings.tags.is_empty() && settings.oauth.is_none() {
         handle.set_tags(&text("tags", settings.tags.join(","))?).map_err(failed)?;
     }
     handle.set_ephemeral(settings.ephemeral).map_err(failed)
@@ -223,18 +262,6 @@ const fn contains_nul(name: &'static str) -> Error {
 
 fn refused(action: &'static str, failure: &Failure) -> Error {
     Error::Refused { action, reason: failure.to_string() }
-}
-
-/// tsnet falls back to these for an auth key that the settings do not give.
-fn warn_of_stray_variables(settings: &Settings) {
-    if settings.auth_key.is_some() {
-        return;
-    }
-    for name in ["TS_AUTHKEY", "TS_AUTH_KEY"] {
-        if std::env::var_os(name).is_some_and(|value| !value.is_empty()) {
-            tracing::warn!(target: "tailnet", "no auth key is configured, so the node takes the one in {name}");
-        }
-    }
 }
 
 /// The descriptor is non-blocking already.

@@ -11,7 +11,48 @@ use super::{State, Status};
 pub(super) struct Report {
     pub(super) state: watch::Sender<State>,
     pub(super) health: watch::Sender<Vec<String>>,
+    /// What the node cannot do by itself, for `join`.
+    pub(super) need: watch::Sender<Need>,
+    /// What became of logins.
+    pub(super) logins: watch::Sender<Logins>,
+    /// How far `join` is with its own help.
+    pub(super) help: watch::Sender<Help>,
     logged_out: Arc<AtomicBool>,
+}
+
+/// Whether somebody has to log the node in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Need {
+    #[default]
+    Nothing,
+    /// It never ran in this process: there is no login, or a stale one.
+    First,
+    /// It ran, and its key has come to its end.
+    Renewal,
+    /// It ran, and was put out before its key's end: somebody has removed it.
+    Removed,
+}
+
+/// What the node said of its logins.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Logins {
+    /// So many went through.
+    pub(super) finished: u64,
+    /// So many were refused, the last one for this reason.
+    pub(super) refused: u64,
+    pub(super) reason: String,
+}
+
+/// A login without a person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Help {
+    #[default]
+    None,
+    /// A key is being made.
+    UnderWay,
+    /// There is none, for this reason.
+    #[cfg_attr(not(feature = "tailnet"), expect(dead_code, reason = "only a node of our own is helped"))]
+    Failed(String),
 }
 
 impl Report {
@@ -19,14 +60,22 @@ impl Report {
         Self {
             state: watch::Sender::new(State::Starting),
             health: watch::Sender::new(Vec::new()),
+            need: watch::Sender::default(),
+            logins: watch::Sender::default(),
+            help: watch::Sender::default(),
             logged_out: Arc::default(),
         }
     }
 
     #[cfg(feature = "tailnet")]
     /// A login that ends from now on was meant to end.
-    pub(super) fn logged_out(&self) {
-        self.logged_out.store(true, Ordering::Release);
+    pub(super) fn logged_out(&self, is_so: bool) {
+        self.logged_out.store(is_so, Ordering::Release);
+    }
+
+    #[cfg(feature = "tailnet")]
+    pub(super) fn help(&self, now: Help) {
+        self.help.send_if_modified(|old| std::mem::replace(old, now.clone()) != now);
     }
 
     pub(super) fn is_logged_out(&self) -> bool {
@@ -86,6 +135,9 @@ fn log(state: &State) {
         }
         State::Running(identity) => {
             tracing::info!(target: "tailnet", name = identity.dns_name, addresses = ?identity.addresses, "running");
+            if let Some(url) = &identity.renewal_url {
+                tracing::warn!(target: "tailnet", url, "open the link to renew the login");
+            }
         }
         State::Stopped { reason } => tracing::info!(target: "tailnet", reason, "stopped"),
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::{Identity, State, Status};
 
@@ -16,6 +17,8 @@ pub(super) const PATH: &str = "status?peers=false";
 pub(super) struct Answer {
     version: String,
     backend_state: String,
+    #[serde(default)]
+    have_node_key: bool,
     #[serde(rename = "AuthURL", default)]
     auth_url: String,
     #[serde(rename = "TailscaleIPs", default)]
@@ -45,6 +48,10 @@ struct Node {
     tags: Option<Vec<String>>,
     #[serde(default)]
     key_expiry: Option<String>,
+    #[serde(default)]
+    expired: bool,
+    #[serde(default)]
+    cap_map: Option<BTreeMap<String, IgnoredAny>>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +60,8 @@ struct Tailnet {
     name: String,
     #[serde(rename = "MagicDNSSuffix")]
     magic_dns_suffix: String,
+    #[serde(rename = "MagicDNSEnabled", default)]
+    magic_dns: bool,
 }
 
 #[derive(Deserialize)]
@@ -61,7 +70,25 @@ struct User {
     login_name: String,
 }
 
+/// Node attributes (tailscale.com `tailcfg.NodeCapability`). Control servers of before 2023 wrote them as addresses.
+const HTTPS: [&str; 2] = ["https", "https://tailscale.com/cap/https"];
+const FUNNEL: [&str; 2] = ["funnel", "https://tailscale.com/cap/funnel"];
+
 impl Answer {
+    /// Whether the folder holds a login, good or not.
+    pub(super) const fn has_login(&self) -> bool {
+        self.have_node_key
+    }
+
+    /// The node's own key, as the control server has told of it last.
+    pub(super) fn key_has_expired(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| node.expired)
+    }
+
+    pub(super) fn key_expiry(&self) -> Option<&str> {
+        self.node.as_ref()?.key_expiry.as_deref()
+    }
+
     pub(super) fn into_status(mut self) -> Status {
         let health = self.health.take().unwrap_or_default();
         let version = std::mem::take(&mut self.version);
@@ -86,6 +113,9 @@ impl Answer {
         let mut users = self.user.unwrap_or_default();
         let login = users.remove(&node.user_id.to_string()).map(|user| user.login_name);
         let tailnet = self.current_tailnet;
+        let attributes = node.cap_map.unwrap_or_default();
+        let magic_dns = tailnet.as_ref().is_some_and(|tailnet| tailnet.magic_dns);
+        let has = |names: [&str; 2]| names.iter().any(|name| attributes.contains_key(*name));
         Some(Identity {
             dns_name: node.dns_name.trim_end_matches('.').to_owned(),
             addresses,
@@ -96,6 +126,10 @@ impl Answer {
             login: login.filter(|_| tags.is_empty()),
             tags,
             key_expiry: node.key_expiry,
+            renewal_url: Some(self.auth_url).filter(|url| !url.is_empty()),
+            magic_dns,
+            may_funnel: has(FUNNEL),
+            may_https: has(HTTPS),
         })
     }
 }

@@ -31,6 +31,7 @@ unsafe extern "C" {
     fn tailscale_listen_funnel(handle: c_int, port: c_ushort, limit_ms: c_int, listener: *mut c_int) -> c_int;
     fn tailscale_dial(handle: c_int, address: *const c_char, limit_ms: c_int, fd: *mut c_int) -> c_int;
     fn tailscale_localapi(handle: c_int, fd: *mut c_int) -> c_int;
+    fn tailscale_clock_offset(handle: c_int, offset_ms: *mut i64) -> c_int;
 }
 
 /// A node of the Go side. A number: a closed node's handle answers `EBADF`, so copies cannot dangle.
@@ -114,6 +115,14 @@ impl Handle {
             // SAFETY: as in listen.
             unsafe { tailscale_localapi(self.0, fd) }
         })
+    }
+
+    /// How far the control server's clock is ahead of this machine's, in milliseconds. `None`: it has not told its time.
+    pub(super) fn clock_offset(self) -> Option<i64> {
+        let mut offset = 0;
+        // SAFETY: `offset` points to a live integer for the length of the call.
+        let told = unsafe { tailscale_clock_offset(self.0, &raw mut offset) };
+        (told == 0).then_some(offset)
     }
 
     fn descriptor(self, open: impl FnOnce(&mut c_int) -> c_int) -> Result<OwnedFd, Failure> {

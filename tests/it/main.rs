@@ -33,4 +33,5 @@ mod reload;
 mod serve;
 mod sessions;
 mod setup_codes;
+mod stay;
 mod system;

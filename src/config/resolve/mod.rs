@@ -10,6 +10,7 @@ mod exposure;
 mod hooks;
 mod http;
 mod listen;
+mod oauth;
 mod pairing;
 mod tailnet;
 mod tls;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 pub use access::AccessDraft;
 pub use hooks::{HookMapping, HookSettings};
 pub use http::{ControlUiSettings, HttpSettings};
+pub use tailnet::default_hostname;
 
 use super::layers::{self, Layers, Missing, Overrides};
 use super::raw::{GatewayMode, Raw, ReloadMode as RawReloadMode};

@@ -183,6 +183,27 @@ fn the_key_comes_from_the_environment_or_a_file() {
 }
 
 #[test]
+fn an_oauth_client_takes_tags_and_the_place_of_a_key() {
+    let with = |rest: &str| Case::new(&format!("{{ gateway: {{ tailscale: {{ {rest} }} }} }}"));
+    let own = with(r#"clientSecret: "tskey-client-a", tags: ["tag:gateway"]"#).resolved().tailnet.unwrap();
+    let in_place_of_a_key = with(r#"authKey: "tskey-client-a", tags: ["tag:gateway"]"#).resolved().tailnet.unwrap();
+    assert_eq!((&own.oauth, own.auth_key.is_none()), (&in_place_of_a_key.oauth, in_place_of_a_key.auth_key.is_none()));
+    let client = own.oauth.unwrap();
+    assert_eq!((client.api_url.as_str(), client.preauthorized), ("https://api.tailscale.com", true));
+    let mistakes = |rest: &str| with(rest).mistakes();
+    assert_eq!(mistakes(r#"clientSecret: "tskey-client-a""#), ["gateway.tailscale.clientSecret"]);
+    assert_eq!(mistakes(r#"authKey: "tskey-client-a""#), ["gateway.tailscale.authKey"]);
+    let both = r#"clientSecret: "tskey-client-a", authKey: "tskey-auth-b", tags: ["tag:a"]"#;
+    assert_eq!(mistakes(both), ["gateway.tailscale.clientSecret"]);
+    assert_eq!(mistakes(r#"apiUrl: "https://api.example.com""#), ["gateway.tailscale.apiUrl"]);
+    let plain = r#"clientSecret: "s", tags: ["tag:a"], apiUrl: "http://api.example.com""#;
+    assert_eq!(mistakes(plain), ["gateway.tailscale.apiUrl"]);
+    let mut by_variable = with(r#"tags: ["tag:a"]"#);
+    by_variable.environment = Environment::from([("TS_CLIENT_SECRET", "tskey-client-a")]);
+    assert!(by_variable.resolved().tailnet.unwrap().oauth.is_some());
+}
+
+#[test]
 fn a_password_closes_the_tailnet_way_in_unless_told() {
     let resolved = Case::new(r#"{ gateway: { bind: "tailnet", auth: { password: "p" } } }"#).resolved();
     assert_eq!(resolved.auth.mode.name(), "password");

@@ -3,6 +3,7 @@ package main
 import "C"
 
 import (
+	"os"
 	"strings"
 	"syscall"
 
@@ -14,6 +15,7 @@ import (
 //
 //export tailscale_new
 func tailscale_new() C.int {
+	forgetCredentials()
 	n := &node{
 		server:    &tsnet.Server{ControlURL: ipn.DefaultControlURL},
 		started:   make(chan struct{}),
@@ -24,6 +26,22 @@ func tailscale_new() C.int {
 	n.server.UserLogf = n.log.debugf
 	n.server.Logf = n.log.debugf
 	return register(n)
+}
+
+// credentials are variables from which tsnet takes what its caller does not set. Which of them count is decided in the
+// gateway's configuration: an OAuth client's secret among them must never go to a control server as a key.
+var credentials = []string{
+	"TS_AUTHKEY", "TS_AUTH_KEY", "TS_CLIENT_ID", "TS_CLIENT_SECRET", "TS_ID_TOKEN", "TS_AUDIENCE", "TSNET_FORCE_LOGIN",
+}
+
+// forgetCredentials empties them. An existing variable's value is replaced, and none is removed: C's list of variables
+// keeps its shape for threads that read it meanwhile.
+func forgetCredentials() {
+	for _, name := range credentials {
+		if os.Getenv(name) != "" {
+			_ = os.Setenv(name, "")
+		}
+	}
 }
 
 // configure changes a node that has not been started; tsnet reads its fields only then.

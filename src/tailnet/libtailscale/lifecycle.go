@@ -34,6 +34,7 @@ const (
 type node struct {
 	server *tsnet.Server
 	log    logSink
+	clock  clock
 	// whoIsClient asks who a caller is.
 	whoIsClient *http.Client
 	// endpoints counts connections that the netstack knows: open ones, and closed ones for their afterlife.
@@ -98,6 +99,7 @@ func (n *node) startServer() (err error) {
 		return err
 	}
 	n.tuneNetstack()
+	n.clock.follow(n.server.Sys().Bus.Get())
 	// Not tsnet's Listen: a fallback handler gets the addresses of the SYN (gonet's RemoteAddr is nil until the
 	// handshake ends, and again after a reset), runs on the connection's own goroutine, and has no one-second limit
 	// after which the connection is dropped.

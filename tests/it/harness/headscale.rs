@@ -93,6 +93,12 @@ impl Headscale {
         answer["key"].as_str().expect("headscale gives a key").to_owned()
     }
 
+    /// A key for one node, as a careful person makes it.
+    pub async fn one_use_key(&self, tag: &str) -> String {
+        let answer = self.command(&["preauthkeys", "create", "--expiration", "1h", "--tags", tag]).await;
+        answer["key"].as_str().expect("headscale gives a key").to_owned()
+    }
+
     /// Waits until headscale itself says that the key's time is over.
     pub async fn auth_key_expired(&self, key: &str) {
         let prefix: String = key.chars().take(18).collect();

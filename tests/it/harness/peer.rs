@@ -27,6 +27,13 @@ impl TailscalePeer {
         auth_key: &str,
         environment: &[(&str, &str)],
     ) -> TailscalePeer {
+        let peer = TailscalePeer::start(folder, name, environment).await;
+        peer.up(control, Some(auth_key)).await;
+        peer
+    }
+
+    /// The daemon, in no tailnet yet.
+    pub async fn start(folder: &Path, name: &str, environment: &[(&str, &str)]) -> TailscalePeer {
         std::fs::create_dir_all(folder).unwrap();
         let (socks_port, socket) = (free_port(), folder.join("s"));
         let mut command = guarded(tools().tailscaled());
@@ -40,12 +47,18 @@ impl TailscalePeer {
             if peer.socket.exists() { Ok(()) } else { Err(peer.process.log()) }
         })
         .await;
-        let mut up = peer.tailscale();
-        up.args(["up", "--reset", "--accept-dns=false", "--timeout=60s"]);
-        up.args([format!("--login-server={control}"), format!("--auth-key={auth_key}"), format!("--hostname={name}")]);
-        let (code, out, err) = run(up, seconds(70)).await;
-        assert_eq!(code, Some(0), "{name} joins: {out}{err}{}", peer.process.log());
         peer
+    }
+
+    /// Joins; without a key somebody has to open the link that the status shows meanwhile.
+    pub async fn up(&self, control: &str, auth_key: Option<&str>) {
+        let name = &self.name;
+        let mut up = self.tailscale();
+        up.args(["up", "--reset", "--accept-dns=false", "--timeout=60s"]);
+        up.args([format!("--login-server={control}"), format!("--hostname={name}")]);
+        up.args(auth_key.map(|key| format!("--auth-key={key}")));
+        let (code, out, err) = run(up, seconds(70)).await;
+        assert_eq!(code, Some(0), "{name} joins: {out}{err}{}", self.process.log());
     }
 
     /// Tailscale's own command line, speaking to this daemon.
