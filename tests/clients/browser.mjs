@@ -1,9 +1,13 @@
 // Drives one Chromium page for the integration tests: one JSON command a line on stdin, one JSON answer a line on
-// stdout. Arguments: the path of Chromium and, optionally, the proxy that all its connections take.
+// stdout. Arguments: the path of Chromium and, optionally, the proxy that all its connections take and the SHA-256 of public
+// keys (base64, separated by commas) whose certificates are trusted.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
-const [executablePath, proxy] = process.argv.slice(2);
+const [executablePath, proxy, pins] = process.argv.slice(2);
 const PATIENCE_MS = 30_000;
 
 const args = [
@@ -18,8 +22,14 @@ const args = [
 ];
 if (proxy) args.push(`--proxy-server=${proxy}`, "--proxy-bypass-list=<-loopback>");
 
-const browser = await chromium.launch({ executablePath, headless: true, args });
-const page = await browser.newPage({ viewport: { width: 1100, height: 800 } });
+if (pins) args.push(`--ignore-certificate-errors-spki-list=${pins}`);
+
+// Chromium heeds the list of keys only with a profile of its own.
+const profile = mkdtempSync(join(tmpdir(), "tailclaw-browser-"));
+process.on("exit", () => rmSync(profile, { recursive: true, force: true }));
+const viewport = { width: 1100, height: 800 };
+const browser = await chromium.launchPersistentContext(profile, { executablePath, headless: true, args, viewport });
+const page = browser.pages()[0] ?? (await browser.newPage());
 page.setDefaultTimeout(PATIENCE_MS);
 
 const errors = [];

@@ -1,16 +1,21 @@
 //! A certificate authority of the tests, and TLS clients that trust nobody else.
 
 use super::client::Io;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PublicKeyData};
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 pub struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
+    /// SHA-256 of the public keys that were certified, in base64: what Chromium can be told to trust.
+    pins: Mutex<Vec<String>>,
 }
 
 impl Authority {
@@ -20,7 +25,8 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(rcgen::DnType::CommonName, "tailclaw tests");
         let key = KeyPair::generate().expect("a key is made");
-        Authority { issuer: CertifiedIssuer::self_signed(params, key).expect("a root is made") }
+        let issuer = CertifiedIssuer::self_signed(params, key).expect("a root is made");
+        Authority { issuer, pins: Mutex::default() }
     }
 
     /// PEM texts: the certificate of a server under these names, and its key.
@@ -28,6 +34,7 @@ impl Authority {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let key = KeyPair::generate().expect("a key is made");
         let params = CertificateParams::new(names).expect("names of hosts");
+        self.pins.lock().unwrap().push(STANDARD.encode(Sha256::digest(key.subject_public_key_info())));
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate is made");
         (certificate.pem(), key.serialize_pem())
     }
@@ -45,6 +52,10 @@ impl Authority {
         let path = folder.join("root.pem");
         std::fs::write(&path, self.issuer.pem()).expect("the root is written");
         path
+    }
+
+    pub fn pins(&self) -> String {
+        self.pins.lock().unwrap().join(",")
     }
 
     /// For a client that trusts nobody else.

@@ -1,7 +1,7 @@
 //! Chromium on a machine of the tailnet, driven over a script of `tests/clients` that takes one JSON command a line.
 
 use super::driver::Driver;
-use super::{TailscalePeer, tools};
+use super::{Authority, TailscalePeer, tools};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,23 @@ pub struct Browser(Driver);
 impl Browser {
     /// A browser whose every connection comes out of that peer.
     pub async fn on(peer: &TailscalePeer) -> Browser {
-        Browser::launch(Some(peer.socks_port)).await
+        Browser::launch(Some(peer.socks_port), None).await
+    }
+
+    /// The same, which trusts the certificates that this authority has given out, and no others of strangers.
+    pub async fn trusting(peer: &TailscalePeer, authority: &Authority) -> Browser {
+        Browser::launch(Some(peer.socks_port), Some(authority.pins())).await
     }
 
     /// A browser on the gateway's own machine.
     pub async fn here() -> Browser {
-        Browser::launch(None).await
+        Browser::launch(None, None).await
     }
 
-    async fn launch(socks_port: Option<u16>) -> Browser {
+    async fn launch(socks_port: Option<u16>, pins: Option<String>) -> Browser {
         let proxy = socks_port.map(|port| OsString::from(format!("socks5://127.0.0.1:{port}")));
-        let arguments = std::iter::once(tools().chromium().into_os_string()).chain(proxy);
+        let arguments =
+            std::iter::once(tools().chromium().into_os_string()).chain(proxy).chain(pins.map(OsString::from));
         Browser(Driver::start("browser.mjs", arguments).await)
     }
 
