@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::recheck::{self, Teller};
 use super::tailnet::{describe, learn_names};
 use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
@@ -25,6 +26,7 @@ impl Served {
         self.view.send_replace(Some(TailnetHealth { state: "Starting", ..TailnetHealth::default() }));
         self.gateway.shutdown.clone().spawn(async move {
             let host = Host::follow(self.settings.clone());
+            recheck::start(Teller::Host(host.clone()), &self.gateway);
             let serve = self.serve(&host).await;
             self.follow(&host, serve).await;
         });

@@ -7,6 +7,7 @@ mod expiry;
 mod greeting;
 mod host;
 mod look;
+mod recheck;
 mod reload;
 mod signals;
 mod tailnet;
@@ -31,7 +32,7 @@ use crate::config::{Configuration, Paths, Resolved};
 use crate::gateway::{About, Entrance, Fanout, Gateway, Surface};
 use crate::live::Live;
 use crate::net::bind::KernelListener;
-use crate::net::{AddressLimit, Listener};
+use crate::net::{AddressLimit, Identities, Listener};
 use crate::nodes::Nodes;
 use crate::pairing::Pairing;
 use crate::protocol::Event;
@@ -186,7 +187,8 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let identity = Arc::new(GatewayIdentity::load_or_create(&paths.state_dir.join("identity").join("gateway.key"))?);
     let shutdown = Shutdown::new();
     let auth = Arc::new(Live::new(resolved.auth.clone()));
-    let fanout = Arc::new(Fanout::new(Arc::clone(&auth)));
+    let identities = Arc::new(Identities::default());
+    let fanout = Arc::new(Fanout::new(Arc::clone(&auth), Arc::clone(&identities)));
     let bus = Bus::new(Arc::<Fanout>::clone(&fanout));
     let (sessions, agent) = open_agent(resolved, &database, &bus, &shutdown)?;
     let connections = Arc::new(AtomicUsize::new(0));
@@ -230,7 +232,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     };
     let own_names = OwnNames::new(machine_names().into());
     let gateway = Gateway {
-        gatekeeper: Gatekeeper::new(auth, pairing.clone(), Arc::clone(&own_names)),
+        gatekeeper: Gatekeeper::new(auth, pairing.clone(), Arc::clone(&own_names), identities),
         pairing,
         table: services.table(),
         fanout,

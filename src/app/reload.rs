@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::look::Look;
 use crate::agent::Agent;
 use crate::config::{Applied, Apply, Configuration, Resolved};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Whose};
 use crate::logging::Level;
 use crate::protocol::Event;
 use crate::protocol::config::Changed;
@@ -74,7 +74,7 @@ impl Apply for Parts {
         gateway.shutdown.clone().spawn(async move {
             // Whoever changed it may have come in by the old secret, and is owed an answer first.
             tokio::time::sleep(FAREWELL).await;
-            let ended = gateway.fanout.end_after_change();
+            let ended = gateway.judge_again(&Whose::Everybodys);
             if ended > 0 {
                 tracing::warn!(
                     connections = ended,

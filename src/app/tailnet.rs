@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::expiry::Expiry;
+use super::recheck::{self, Teller};
 use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
 use crate::gateway::{Entrance, Gateway};
@@ -38,6 +39,7 @@ impl Join {
             match Node::start(self.settings.clone()).await {
                 Ok(node) => {
                     self.node.send_replace(Some(node.clone()));
+                    recheck::start(Teller::Node(node.clone()), &self.gateway);
                     self.serve(&node).await;
                     self.follow(node).await;
                 }

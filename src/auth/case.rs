@@ -7,11 +7,11 @@ use super::caller::{AuthMethod, Caller};
 use super::credentials::Sent;
 use super::proxy::Vouched;
 use super::reason::{Asker, Reason};
+use super::rights::{Agents, Rights};
 use super::settings::Settings;
-use super::tailnet::Rights;
 use super::throttle::Sender;
 use super::{Refusal, kind};
-use crate::net::Peer;
+use crate::net::{Peer, WhoIs};
 use crate::protocol::handshake::ConnectParams;
 use crate::protocol::{Role, Scope, access};
 use crate::secret::Secret;
@@ -39,6 +39,8 @@ pub(super) struct Case<'a> {
     pub(super) role: Role,
     pub(super) sent: Sent<'a>,
     pub(super) sender: Sender,
+    /// Whom the tailnet names as the peer now.
+    pub(super) whois: Option<Arc<WhoIs>>,
     /// The tailnet identity's, also if there are none.
     pub(super) rights: Option<Rights>,
 }
@@ -62,10 +64,7 @@ impl From<AuthMethod> for Proof {
 impl Case<'_> {
     /// The tailnet identity's rights, where they are enough for the role that is asked.
     pub(super) fn usable_rights(&self) -> Option<&Rights> {
-        self.rights.as_ref().filter(|rights| match self.role {
-            Role::Operator => !rights.operator.is_empty(),
-            Role::Node => rights.node,
-        })
+        self.rights.as_ref().filter(|rights| rights.are_enough_for(self.role))
     }
 
     pub(super) fn refusal(&self, reason: &Reason) -> Refusal {
@@ -126,7 +125,7 @@ pub(super) fn require_device(case: &Case<'_>, shared: Result<&Proof, &Reason>) -
         _ => {}
     }
     match shared {
-        Err(reason @ Reason::TailnetRights(_)) => Err(case.refusal(reason)),
+        Err(reason @ Reason::TailnetRights(..)) => Err(case.refusal(reason)),
         Err(reason) if case.sent.tried_shared_secret => Err(case.refusal(reason)),
         _ => Err(Refusal::not_paired("DEVICE_IDENTITY_REQUIRED", "device identity required")),
     }
@@ -146,13 +145,25 @@ pub(super) fn scopes_without_device(case: &Case<'_>, proof: &Proof, requested: V
 }
 
 pub(super) fn caller(case: &Case<'_>, proof: Proof, scopes: Vec<Scope>, device_id: Option<String>) -> Caller {
-    let whois = case.attempt.peer.identity().filter(|_| case.settings.allow_tailscale).cloned();
+    let is_person_known = case.whois.is_some() && case.settings.allow_tailscale;
     let owner_by_secret =
-        whois.is_none() && proof.method.is_shared_secret() && kind::is_page(&case.attempt.params.client);
+        !is_person_known && proof.method.is_shared_secret() && kind::is_page(&case.attempt.params.client);
     let Proof { method, proxy_user, .. } = proof;
-    let address = case.attempt.peer.address().ip().to_canonical();
-    let judged_by = Arc::clone(&case.settings);
-    Caller { role: case.role, scopes, method, device_id, address, whois, proxy_user, owner_by_secret, judged_by }
+    let rights = case.usable_rights();
+    Caller {
+        role: case.role,
+        scopes,
+        agents: rights.map_or(Agents::Every, |rights| rights.agents.clone()),
+        commands: rights.and_then(|rights| rights.commands.clone()).map(Arc::new),
+        method,
+        device_id,
+        address: case.attempt.peer.address().ip().to_canonical(),
+        rests_on_identity: rights.is_some(),
+        whois: case.whois.clone(),
+        proxy_user,
+        owner_by_secret,
+        judged_by: Arc::clone(&case.settings),
+    }
 }
 
 /// Never more than the rights, never more than was asked for. Who asks for `admin` asks for everything, and gets of

@@ -15,14 +15,14 @@ use super::device::VerifiedDevice;
 use super::origin::{Foreign, Page};
 use super::proxy::Vouched;
 use super::reason::Reason;
+use super::rights::{Rights, Rule};
 use super::settings::{Mode, Settings};
-use super::tailnet::Rights;
 use super::throttle::{Outcome, Sender, Target, Throttle};
 use super::{Refusal, device, kind, origin, pairing, tailnet};
 use crate::clock::now_ms;
 use crate::live::Live;
-use crate::net::Peer;
-use crate::pairing::{Paired, Pairing, TokenVerdict};
+use crate::net::{Identities, Peer, WhoIs};
+use crate::pairing::{Paired, Pairing, Shown, TokenVerdict};
 use crate::protocol::handshake::{ClientMode, ConnectParams};
 use crate::protocol::{Role, Scope};
 use crate::secret::Secret;
@@ -35,6 +35,7 @@ pub struct Gatekeeper {
     settings: Arc<Live<Settings>>,
     pub(super) pairing: Pairing,
     pub(super) own_names: OwnNames,
+    identities: Arc<Identities>,
     throttle: Throttle,
 }
 
@@ -49,8 +50,19 @@ pub struct Admission {
 impl Gatekeeper {
     /// Others may look at `settings`, too; they change through [`Gatekeeper::apply`].
     #[must_use]
-    pub fn new(settings: Arc<Live<Settings>>, pairing: Pairing, own_names: OwnNames) -> Self {
-        Self { settings, pairing, own_names, throttle: Throttle::default() }
+    pub fn new(
+        settings: Arc<Live<Settings>>,
+        pairing: Pairing,
+        own_names: OwnNames,
+        identities: Arc<Identities>,
+    ) -> Self {
+        Self { settings, pairing, own_names, identities, throttle: Throttle::default() }
+    }
+
+    /// Who is at which address of the tailnet, as it was last heard.
+    #[must_use]
+    pub const fn identities(&self) -> &Arc<Identities> {
+        &self.identities
     }
 
     /// As they are now. A decision takes them once.
@@ -86,14 +98,19 @@ impl Gatekeeper {
 
     async fn decide(&self, attempt: Attempt<'_>, penalty: &mut Duration) -> Result<Admission, Refusal> {
         let settings = self.settings();
+        let whois = self.identities.of(attempt.peer);
         let case = Case {
             role: requested_role(attempt.params)?,
             sent: Sent::of(attempt.params.auth.as_ref()),
             sender: Sender::new(attempt.peer, attempt.origin),
-            rights: tailnet_rights(attempt.peer, &settings),
+            rights: tailnet_rights(whois.as_deref(), &settings),
+            whois,
             settings,
             attempt,
         };
+        if let Some(denied) = case.rights.as_ref().filter(|rights| rights.rule == Rule::Deny) {
+            return Err(case.refusal(&Reason::TailnetRights(denied.rule, denied.reason.clone())));
+        }
         self.check_page(&case)?;
         let shared = self.shared_proof(&case, penalty);
         let device = match &attempt.params.device {
@@ -156,7 +173,9 @@ impl Gatekeeper {
         let outcome = outcome.or_else(|reason| by_tailnet().ok_or(reason));
         // Who showed nothing but a tailnet identity is told what that lacks.
         match (&case.rights, outcome) {
-            (Some(rights), Err(_)) if case.sent.is_empty() => Err(Reason::TailnetRights(rights.lack(case.role))),
+            (Some(rights), Err(_)) if case.sent.is_empty() => {
+                Err(Reason::TailnetRights(rights.rule, rights.lack(case.role)))
+            }
             (_, outcome) => outcome,
         }
     }
@@ -265,12 +284,17 @@ impl Gatekeeper {
         let Some(token) = case.sent.as_device_token() else { return Err(case.refusal(&reason)) };
         let secret = pairing::secret(&case.settings);
         let peer = case.attempt.peer;
-        let judged = self.pairing.judge_token(&device.id, case.role, &token, requested, peer, secret).await;
+        let shown = Shown { peer, secret, is_vouched_for: case.usable_rights().is_some() };
+        let judged = self.pairing.judge_token(&device.id, case.role, &token, requested, shown).await;
         let judged = judged.map_err(pairing::unavailable)?;
         let verdict = self.guess(case, Target::DeviceToken, penalty, || match judged {
             TokenVerdict::Fits => Ok(Proof { device_token: Some(token), ..AuthMethod::DeviceToken.into() }),
             TokenVerdict::TooNarrow => Err(Reason::DeviceTokenScope),
             TokenVerdict::OtherNode => Err(Reason::DeviceTokenNode),
+            TokenVerdict::Unvouched => Err(match &case.rights {
+                Some(rights) => Reason::TailnetRights(rights.rule, rights.lack(case.role)),
+                None => Reason::DeviceToken,
+            }),
             TokenVerdict::Wrong if case.sent.device_token.is_some() => Err(Reason::DeviceToken),
             TokenVerdict::Wrong => Err(reason.clone()),
         });
@@ -369,8 +393,9 @@ pub(super) enum Bearer {
 }
 
 /// What the tailnet identity may do; `None` where identities do not count or there is none.
-pub(super) fn tailnet_rights(peer: &Peer, settings: &Settings) -> Option<Rights> {
-    peer.whois().filter(|_| settings.allow_tailscale).map(|whois| tailnet::rights(whois, settings))
+pub(super) fn tailnet_rights(whois: Option<&WhoIs>, settings: &Settings) -> Option<Rights> {
+    let whois = whois?;
+    if settings.allow_tailscale { Some(tailnet::rights(whois, settings)) } else { tailnet::denied(whois, settings) }
 }
 
 fn check_copilot(params: &ConnectParams, origin: Option<&str>) -> Result<(), Refusal> {

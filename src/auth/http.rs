@@ -7,8 +7,10 @@ use super::gatekeeper::{Bearer, Gatekeeper, tailnet_rights};
 use super::origin::{self, Page};
 use super::pairing::secret;
 use super::proxy::Vouched;
+use super::rights::{Rights, Rule};
 use super::settings::Mode;
 use crate::net::Peer;
+use crate::pairing::Shown;
 use crate::protocol::Scope;
 use crate::protocol::access::permits;
 
@@ -56,6 +58,9 @@ impl Gatekeeper {
     /// # Errors
     /// The failure is counted and, on loopback, already waited for.
     pub async fn admit_program(&self, attempt: HttpAttempt<'_>, wanted: Scope) -> Result<Program, HttpRefusal> {
+        if self.rights_of(attempt.peer).is_some_and(|rights| rights.rule == Rule::Deny) {
+            return Err(HttpRefusal::Unauthorized);
+        }
         if attempt.vouched.user().is_ok() {
             // Before the bearer, which behind a proxy may be the proxy's own affair.
             return if self.is_foreign_page(attempt) {
@@ -89,21 +94,29 @@ impl Gatekeeper {
     /// As [`Gatekeeper::admit_program`].
     pub async fn admit_reader(&self, attempt: HttpAttempt<'_>) -> Result<(), HttpRefusal> {
         // A page of another origin could not read the answer, but one whose name was pointed here could.
-        let has_rights =
-            tailnet_rights(attempt.peer, &self.settings()).is_some_and(|rights| !rights.operator.is_empty());
-        if has_rights && self.is_own_host(attempt.host) {
+        let rights = self.rights_of(attempt.peer);
+        if rights.as_ref().is_some_and(|rights| rights.rule == Rule::Deny) {
+            return Err(HttpRefusal::Unauthorized);
+        }
+        let is_vouched_for = rights.is_some_and(|rights| !rights.operator.is_empty());
+        if is_vouched_for && self.is_own_host(attempt.host) {
             return Ok(());
         }
         // Before the secret, so that a device with its own token is not taken for a guesser.
         match attempt.bearer {
-            Some(bearer) if self.is_device_token(attempt.peer, bearer).await => Ok(()),
+            Some(bearer) if self.is_device_token(attempt.peer, bearer, is_vouched_for).await => Ok(()),
             _ => self.admit_program(attempt, Scope::Read).await.map(|_| ()),
         }
     }
 
-    async fn is_device_token(&self, peer: &Peer, bearer: &str) -> bool {
+    fn rights_of(&self, peer: &Peer) -> Option<Rights> {
+        tailnet_rights(self.identities().of(peer).as_deref(), &self.settings())
+    }
+
+    async fn is_device_token(&self, peer: &Peer, bearer: &str, is_vouched_for: bool) -> bool {
         let settings = self.settings();
-        match self.pairing.knows_operator_token(bearer, peer, secret(&settings)).await {
+        let shown = Shown { peer, secret: secret(&settings), is_vouched_for };
+        match self.pairing.knows_operator_token(bearer, shown).await {
             Ok(is_known) => is_known,
             Err(error) => {
                 tracing::error!(%error, "the device records could not be read");

@@ -14,20 +14,24 @@ mod http;
 mod kind;
 mod origin;
 mod pairing;
+mod people;
 mod proxy;
 mod reason;
 mod refusal;
+mod rights;
 mod settings;
 mod tailnet;
 mod throttle;
 mod whoami;
 
-pub use caller::{AuthMethod, Caller};
+pub use caller::{AuthMethod, Caller, Ending, Judged};
 pub use case::Attempt;
 pub use gatekeeper::{Admission, Gatekeeper, OwnNames};
 pub use http::{HttpAttempt, HttpRefusal, Program};
+pub use people::{IdentityScopes, NamesNobody, Who};
 pub use proxy::Vouched;
 pub use refusal::Refusal;
+pub use rights::{Agents, Rule};
 pub use settings::{
     DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_UNAUTHENTICATED, Mode, RateLimit, Require, Settings,
     TrustedProxy,

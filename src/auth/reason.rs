@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
+use super::rights::Rule;
 use super::{Refusal, kind};
 use crate::protocol::handshake::{ClientInfo, ClientMode};
 
@@ -18,7 +21,7 @@ pub(super) enum Reason {
     DeviceTokenNode,
     RateLimited(Duration),
     /// The tailnet knows the caller, and the rule that left it without rights.
-    TailnetRights(String),
+    TailnetRights(Rule, String),
     /// Mode `none` is for this machine, and this caller is not on it.
     SecretNeeded,
     /// The socket is a trusted proxy's, and nobody knows for whom it speaks.
@@ -52,6 +55,7 @@ impl Reason {
         let refusal = Refusal::credential(code, &self.name(), self.message(asker), step, retry);
         match self {
             Self::RateLimited(wait) => refusal.retry_after(*wait),
+            Self::TailnetRights(rule, _) => refusal.detail("rule", json!(rule)),
             _ => refusal,
         }
     }
@@ -71,7 +75,7 @@ impl Reason {
             Self::DeviceTokenScope => ("AUTH_SCOPE_MISMATCH", REVIEW),
             Self::RateLimited(_) => ("AUTH_RATE_LIMITED", "wait_then_retry"),
             Self::ProxyHeader(_) => ("AUTH_IDENTITY_HEADER_REQUIRED", REVIEW),
-            Self::TailnetRights(_) | Self::SecretNeeded | Self::ProxyAttribution | Self::Proxy(_) => {
+            Self::TailnetRights(..) | Self::SecretNeeded | Self::ProxyAttribution | Self::Proxy(_) => {
                 ("AUTH_UNAUTHORIZED", REVIEW)
             }
         }
@@ -89,7 +93,7 @@ impl Reason {
             Self::DeviceTokenScope => "scope_mismatch",
             Self::DeviceTokenNode => "device_token_other_node",
             Self::RateLimited(_) => "rate_limited",
-            Self::TailnetRights(_) => "tailscale_no_rights",
+            Self::TailnetRights(..) => "tailscale_no_rights",
             Self::SecretNeeded => "gateway_auth_required",
             Self::ProxyAttribution => "proxy_attribution_required",
             Self::Proxy(name) => name,
@@ -119,7 +123,7 @@ impl Reason {
                                       works only there; gateway.auth.bindTokens)"
                 .to_owned(),
             Self::RateLimited(_) => "unauthorized: too many failed authentication attempts (retry later)".to_owned(),
-            Self::TailnetRights(rule) => format!("unauthorized: {rule} (see GET /whoami)"),
+            Self::TailnetRights(_, words) => format!("unauthorized: {words} (see GET /whoami)"),
             Self::ProxyAttribution => "unauthorized: proxy client attribution is required (configure \
                                        gateway.trustedProxies narrowly and make the proxy overwrite or safely rebuild \
                                        forwarded client headers)"

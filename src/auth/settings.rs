@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::people::{IdentityScopes, Who};
 use crate::net::forwarded::Proxies;
 use crate::secret::Secret;
 
@@ -13,6 +14,12 @@ pub struct Settings {
     pub require: Require,
     /// The name of the capability whose grants carry rights.
     pub capability: String,
+    /// Empty: everybody. Else the tailnet identities that may have rights at all.
+    pub allow: Vec<Who>,
+    /// Tailnet identities that are shut out, whatever speaks for them.
+    pub deny: Vec<Who>,
+    /// Empty: a login is worth what `require` says.
+    pub identity_scopes: IdentityScopes,
     /// Beyond the gateway's own names; `*` allows any.
     pub allowed_origins: Vec<String>,
     /// Believe any `Host` that a page's `Origin` agrees with. Opens the door to DNS rebinding, and is named so.
@@ -35,6 +42,9 @@ impl Settings {
             allow_tailscale: false,
             require: Require::Login,
             capability: DEFAULT_CAPABILITY.to_owned(),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            identity_scopes: IdentityScopes::default(),
             allowed_origins: Vec::new(),
             host_header_fallback: false,
             proxies: Proxies::default(),

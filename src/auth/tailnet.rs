@@ -1,107 +1,137 @@
-//! What a tailnet identity may do, by login or by the policy file's grants.
+//! What a tailnet identity may do. The first rule that has a say decides, and no other is asked:
+//!
+//! 1. the gateway's own node, and a node whose key has expired: nothing;
+//! 2. `gateway.auth.tailscale.deny` names it: nothing, whatever else speaks for it;
+//! 3. `gateway.auth.tailscale.allow` is set and does not name it: nothing;
+//! 4. the tailnet's policy file grants it something: that, and several grants add up;
+//! 5. it is shared in from another tailnet, or tagged, or `require` is `grant`: nothing;
+//! 6. `gateway.auth.identityScopes` is set: what it says of the login, and nothing for a login that it does not name;
+//! 7. it is a login of this tailnet: everything.
+//!
+//! [`super::Caller::judge_again`] asks the same rules while a connection lasts.
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
+use super::rights::{Agents, Rights, Rule};
 use super::settings::{Require, Settings};
 use crate::net::{Owner, WhoIs};
 use crate::protocol::{Role, Scope};
 
-/// The rights of a verified identity, and the rule that gave or denied them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Rights {
-    /// Empty: may not be an operator.
-    pub operator: Vec<Scope>,
-    pub node: bool,
-    /// For `whoami` and the log.
-    pub reason: String,
-}
-
-impl Rights {
-    fn none(reason: impl Into<String>) -> Self {
-        Self { operator: Vec::new(), node: false, reason: reason.into() }
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.operator.is_empty() && !self.node
-    }
-
-    /// What they lack for a role that they do not give.
-    pub(super) fn lack(&self, role: Role) -> String {
-        let reason = &self.reason;
-        match role {
-            _ if self.is_empty() => reason.clone(),
-            Role::Node => format!("{reason} gives no role \"node\": add {{\"role\":\"node\"}} to what it grants"),
-            Role::Operator => format!("{reason} gives no operator scopes: add {{\"scopes\":[…]}} to what it grants"),
-        }
-    }
-}
-
-/// One value of the capability in the policy file.
+/// One value of the capability in the policy file. A word that is not understood might have been meant to narrow it, so
+/// the whole of it then gives nothing.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Grant {
     #[serde(default = "operator")]
     role: Role,
     #[serde(default)]
     scopes: Vec<Scope>,
+    /// Of an operator: the agents that the scopes are for; all, where it says nothing of them.
+    #[serde(default)]
+    agents: Option<BTreeSet<String>>,
+    /// Of a node: the commands that it may be asked for; all, where it says nothing of them.
+    #[serde(default)]
+    commands: Option<BTreeSet<String>>,
 }
 
 const fn operator() -> Role {
     Role::Operator
 }
 
-/// Judges an identity. Grants always count; a login alone counts where the settings say so.
 pub(super) fn rights(whois: &WhoIs, settings: &Settings) -> Rights {
+    let node = &whois.node_name;
     if whois.is_self {
-        return Rights::none("this is the gateway's own node calling itself");
+        return Rights::none(Rule::OwnNode, "this is the gateway's own node calling itself");
     }
     if whois.expired {
-        return Rights::none(format!("the key of {} has expired; log in again on that device", whois.node_name));
+        return Rights::none(Rule::Expired, format!("the key of {node} has expired; log in again on that device"));
+    }
+    if let Some(denied) = denied(whois, settings) {
+        return denied;
+    }
+    if !settings.allow.is_empty() && !settings.allow.iter().any(|who| who.names(whois)) {
+        let reason = format!("{} is not in gateway.auth.tailscale.allow", name(whois));
+        return Rights::none(Rule::Allow, reason);
     }
     if let Some(granted) = by_grants(whois, settings) {
         return granted;
     }
+    let capability = &settings.capability;
     match (&whois.owner, settings.require) {
-        _ if whois.shared_in => Rights::none(format!(
-            "{} is shared in from another tailnet and has no grant of {}",
-            whois.node_name, settings.capability
-        )),
-        (Owner::Tagged(tags), _) => Rights::none(format!(
-            "{} ({}) is a tagged node and has no grant of {}",
-            whois.node_name,
-            tags.join(", "),
-            settings.capability
-        )),
-        (Owner::User { login, .. }, Require::Grant) => Rights::none(format!(
-            "{login} has no grant of {} in the tailnet policy file, and gateway.auth.tailscale.require is \"grant\"",
-            settings.capability
-        )),
-        (Owner::User { login, .. }, Require::Login) => Rights {
-            operator: Scope::ALL.to_vec(),
-            node: true,
-            reason: format!("{login} is a verified login of this tailnet"),
-        },
+        _ if whois.shared_in => {
+            let reason = format!("{node} is shared in from another tailnet and has no grant of {capability}");
+            Rights::none(Rule::Grant, reason)
+        }
+        (Owner::Tagged(tags), _) => {
+            let reason = format!("{node} ({}) is a tagged node and has no grant of {capability}", tags.join(", "));
+            Rights::none(Rule::Grant, reason)
+        }
+        (Owner::User { login, .. }, Require::Grant) => Rights::none(
+            Rule::Grant,
+            format!(
+                "{login} has no grant of {capability} in the tailnet policy file, and gateway.auth.tailscale.require \
+                 is \"grant\""
+            ),
+        ),
+        (Owner::User { login, .. }, Require::Login) => by_login(login, settings),
     }
+}
+
+/// Also where identities count for nothing else: whom the list names is not let in by a secret either.
+pub(super) fn denied(whois: &WhoIs, settings: &Settings) -> Option<Rights> {
+    let entry = settings.deny.iter().find(|who| who.names(whois))?;
+    let reason = format!("{} is shut out by \"{entry}\" in gateway.auth.tailscale.deny", name(whois));
+    Some(Rights::none(Rule::Deny, reason))
+}
+
+/// The login or the tags, and the node.
+fn name(whois: &WhoIs) -> String {
+    let node = &whois.node_name;
+    match &whois.owner {
+        Owner::User { login, .. } => format!("{login} ({node})"),
+        Owner::Tagged(tags) => format!("{node} ({})", tags.join(", ")),
+    }
+}
+
+fn by_login(login: &str, settings: &Settings) -> Rights {
+    if settings.identity_scopes.is_empty() {
+        let reason = format!("{login} is a verified login of this tailnet");
+        return Rights { operator: Scope::ALL.to_vec(), node: true, ..Rights::none(Rule::Login, reason) };
+    }
+    let (scopes, reason) = match settings.identity_scopes.of(login) {
+        Some([]) => (Vec::new(), format!("gateway.auth.identityScopes gives {login} no scope")),
+        Some(scopes) => (scopes.to_vec(), format!("gateway.auth.identityScopes says what {login} may do")),
+        None => (Vec::new(), format!("gateway.auth.identityScopes does not name {login}")),
+    };
+    Rights { operator: scopes, ..Rights::none(Rule::IdentityScopes, reason) }
 }
 
 /// `None` when the policy file says nothing about this peer.
 fn by_grants(whois: &WhoIs, settings: &Settings) -> Option<Rights> {
     let values = whois.capabilities.get(&settings.capability).filter(|values| !values.is_empty())?;
-    let mut rights = Rights::none(String::new());
+    let mut rights = Rights::none(Rule::Grant, String::new());
+    let mut parts = Vec::new();
+    let mut commands = Some(BTreeSet::new());
     let mut unreadable = 0_usize;
     for value in values {
         match Grant::deserialize(value) {
-            Ok(Grant { role: Role::Node, .. }) => rights.node = true,
-            Ok(Grant { role: Role::Operator, scopes }) => {
-                rights.operator.extend(scopes);
+            Ok(Grant { role: Role::Node, commands: more, .. }) => {
+                rights.node = true;
+                commands = commands.zip(more).map(|(commands, more)| &commands | &more);
             }
+            Ok(Grant { role: Role::Operator, scopes, agents, .. }) => parts.push((scopes, agents)),
             Err(error) => {
                 unreadable += 1;
                 tracing::warn!(peer.node = %whois.node_name, %error, "a grant in the tailnet policy file is not understood");
             }
         }
     }
-    rights.operator.sort_unstable();
-    rights.operator.dedup();
+    let scopes: BTreeSet<Scope> = parts.iter().flat_map(|(scopes, _)| scopes.iter().copied()).collect();
+    rights.operator = scopes.into_iter().collect();
+    rights.agents = Agents::of(&parts);
+    rights.commands = commands.filter(|_| rights.node);
     rights.reason = if rights.is_empty() {
         format!("the grant of {} for {} names no scope and no role", settings.capability, whois.node_name)
     } else {
@@ -119,6 +149,7 @@ mod tests {
 
     use serde_json::json;
 
+    use super::super::people::{IdentityScopes, Who};
     use super::super::settings::{DEFAULT_CAPABILITY, Mode};
     use super::*;
 
@@ -168,6 +199,65 @@ mod tests {
         }
         let node = rights(&with_grant(tagged, json!({ "role": "node" })), &settings(Require::Grant));
         assert!(node.node && node.operator.is_empty());
+    }
+
+    #[test]
+    fn several_grants_add_up() {
+        let values = vec![
+            json!({ "scopes": ["operator.read"], "agents": ["main"] }),
+            json!({ "role": "node", "commands": ["camera.snap"] }),
+            json!({ "role": "node", "commands": ["location.get"], "scopes": ["operator.admin"], "agents": [] }),
+            json!({ "scopes": ["operator.write"], "agents": ["other"] }),
+            json!({ "scopes": ["operator.admin"], "agent": "main" }),
+        ];
+        let capabilities = BTreeMap::from([(DEFAULT_CAPABILITY.to_owned(), values.clone())]);
+        let given = rights(&WhoIs { capabilities, ..alice() }, &settings(Require::Grant));
+        assert_eq!(given.operator, [Scope::Read, Scope::Write], "a word that is not known gives nothing");
+        assert!(given.reason.contains("1 not understood"), "{}", given.reason);
+        assert!(given.agents.permit("other", Scope::Write) && !given.agents.permit("main", Scope::Write));
+        let names = ["camera.snap", "location.get"].map(str::to_owned);
+        assert_eq!((given.node, given.commands), (true, Some(BTreeSet::from(names))));
+        let unlimited = values.into_iter().chain([json!({ "role": "node" })]).collect();
+        let capabilities = BTreeMap::from([(DEFAULT_CAPABILITY.to_owned(), unlimited)]);
+        assert_eq!(rights(&WhoIs { capabilities, ..alice() }, &settings(Require::Grant)).commands, None);
+    }
+
+    fn who(entries: &[&str]) -> Vec<Who> {
+        entries.iter().map(|entry| Who::parse(entry).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_deny_list_wins_over_grants_and_an_allow_list_gives_nothing() {
+        let granted = with_grant(alice(), json!({ "scopes": ["operator.admin"] }));
+        let both = Settings { allow: who(&["*"]), deny: who(&["*@example.com"]), ..settings(Require::Login) };
+        for whois in [&granted, &alice()] {
+            let given = rights(whois, &both);
+            assert_eq!((given.is_empty(), given.rule), (true, Rule::Deny), "{}", given.reason);
+        }
+        let others = Settings { allow: who(&["bob@example.com", "tag:camera"]), ..settings(Require::Login) };
+        assert_eq!(rights(&granted, &others).rule, Rule::Allow);
+        assert!(rights(&granted, &others).is_empty());
+        let tagged = WhoIs { owner: Owner::Tagged(vec!["tag:camera".into()]), ..alice() };
+        assert_eq!(rights(&tagged, &others).rule, Rule::Grant, "it may come, and still has no grant");
+        let shared = WhoIs { shared_in: true, ..alice() };
+        let all = Settings { allow: who(&["*"]), ..settings(Require::Login) };
+        assert!(rights(&shared, &all).is_empty());
+        let by_grant = with_grant(shared, json!({ "scopes": ["operator.read"] }));
+        assert_eq!(rights(&by_grant, &all).operator, [Scope::Read], "who is shared in comes by a grant alone");
+    }
+
+    #[test]
+    fn identity_scopes_decide_about_logins_without_a_grant() {
+        let scopes = |login: &str| IdentityScopes::new([(login.to_owned(), vec![Scope::Read])]);
+        let named = Settings { identity_scopes: scopes("Alice@Example.com"), ..settings(Require::Login) };
+        let given = rights(&alice(), &named);
+        assert_eq!((given.operator, given.node, given.rule), (vec![Scope::Read], false, Rule::IdentityScopes));
+        let other = Settings { identity_scopes: scopes("bob@example.com"), ..settings(Require::Login) };
+        assert!(rights(&alice(), &other).is_empty(), "a login that is not named is worth nothing any more");
+        let granted = with_grant(alice(), json!({ "scopes": ["operator.write"] }));
+        assert_eq!(rights(&granted, &named).rule, Rule::Grant, "the policy file comes first");
+        let strict = Settings { require: Require::Grant, ..named };
+        assert_eq!(rights(&alice(), &strict).rule, Rule::Grant);
     }
 
     #[test]

@@ -8,7 +8,8 @@ use super::caller::AuthMethod;
 use super::gatekeeper::{Bearer, Gatekeeper, tailnet_rights};
 use super::origin;
 use super::proxy::Vouched;
-use super::settings::Mode;
+use super::rights::{Rights, Rule};
+use super::settings::{Mode, Settings};
 use crate::net::Peer;
 use crate::protocol::{Role, Scope};
 
@@ -28,6 +29,8 @@ pub struct WhoAmI {
     pub method: Option<&'static str>,
     pub role: Option<Role>,
     pub scopes: Vec<Scope>,
+    /// The rule about tailnet identities that decided; `null` where none did.
+    pub rule: Option<Rule>,
     pub reason: String,
 }
 
@@ -53,8 +56,13 @@ impl Gatekeeper {
             Some(bearer) => self.judge_bearer(peer, bearer).await,
             None => Bearer::Missing,
         };
-        let (method, role, scopes, reason) = self.explain(peer, bearer, vouched, is_unattributable);
-        let whois = peer.whois();
+        let whois = self.identities().of(peer);
+        let whois = whois.as_deref();
+        let settings = self.settings();
+        let rights = tailnet_rights(whois, &settings)
+            .filter(|rights| !matches!(bearer, Bearer::Right(_)) || rights.rule == Rule::Deny);
+        let rule = rights.as_ref().filter(|_| !is_unattributable).map(|rights| rights.rule);
+        let (method, role, scopes, reason) = explain(&settings, peer, rights, bearer, vouched, is_unattributable);
         WhoAmI {
             path: peer.path(),
             address: peer.address().ip().to_canonical().to_string(),
@@ -69,47 +77,48 @@ impl Gatekeeper {
             method: method.map(AuthMethod::as_str),
             role,
             scopes,
+            rule,
             reason,
         }
     }
+}
 
-    fn explain(
-        &self,
-        peer: &Peer,
-        bearer: Bearer,
-        vouched: &Vouched,
-        is_unattributable: bool,
-    ) -> (Option<AuthMethod>, Option<Role>, Vec<Scope>, String) {
-        let settings = self.settings();
-        let refused = |reason: String| (None, None, Vec::new(), reason);
-        let operator = |method, reason: String| (Some(method), Some(Role::Operator), Scope::ALL.to_vec(), reason);
-        if is_unattributable {
-            return refused("a proxy stands between us, and what it says of you does not count".to_owned());
+fn explain(
+    settings: &Settings,
+    peer: &Peer,
+    rights: Option<Rights>,
+    bearer: Bearer,
+    vouched: &Vouched,
+    is_unattributable: bool,
+) -> (Option<AuthMethod>, Option<Role>, Vec<Scope>, String) {
+    let refused = |reason: String| (None, None, Vec::new(), reason);
+    let operator = |method, reason: String| (Some(method), Some(Role::Operator), Scope::ALL.to_vec(), reason);
+    if is_unattributable {
+        return refused("a proxy stands between us, and what it says of you does not count".to_owned());
+    }
+    if let Some(rights) = rights {
+        return match (rights.is_empty(), rights.operator.is_empty()) {
+            (true, _) => refused(rights.reason),
+            (false, true) => (Some(AuthMethod::Tailscale), Some(Role::Node), Vec::new(), rights.reason),
+            (false, false) => (Some(AuthMethod::Tailscale), Some(Role::Operator), rights.operator, rights.reason),
+        };
+    }
+    if let Bearer::Right(method) = bearer {
+        return operator(method, format!("the right gateway {}", method.as_str()));
+    }
+    match &settings.mode {
+        Mode::None if peer.is_loopback() => {
+            operator(AuthMethod::None, "gateway.auth.mode is \"none\" and you are on this machine".to_owned())
         }
-        if let Bearer::Right(method) = bearer {
-            return operator(method, format!("the right gateway {}", method.as_str()));
+        Mode::None => refused("gateway.auth.mode is \"none\", which is for this machine alone".to_owned()),
+        Mode::TrustedProxy(_) => match vouched.user() {
+            Ok(user) => operator(AuthMethod::TrustedProxy, format!("the trusted proxy names you as {user}")),
+            Err(_) => refused("gateway.auth.mode is \"trusted-proxy\", and no trusted proxy names you".to_owned()),
+        },
+        mode if bearer == Bearer::Wrong => refused(format!("that is not the gateway {}", mode.name())),
+        _ if matches!(bearer, Bearer::LockedOut(_)) => {
+            refused("too many failed attempts from this address; try again in a few minutes".to_owned())
         }
-        if let Some(rights) = tailnet_rights(peer, &settings) {
-            return match (rights.is_empty(), rights.operator.is_empty()) {
-                (true, _) => refused(rights.reason),
-                (false, true) => (Some(AuthMethod::Tailscale), Some(Role::Node), Vec::new(), rights.reason),
-                (false, false) => (Some(AuthMethod::Tailscale), Some(Role::Operator), rights.operator, rights.reason),
-            };
-        }
-        match &settings.mode {
-            Mode::None if peer.is_loopback() => {
-                operator(AuthMethod::None, "gateway.auth.mode is \"none\" and you are on this machine".to_owned())
-            }
-            Mode::None => refused("gateway.auth.mode is \"none\", which is for this machine alone".to_owned()),
-            Mode::TrustedProxy(_) => match vouched.user() {
-                Ok(user) => operator(AuthMethod::TrustedProxy, format!("the trusted proxy names you as {user}")),
-                Err(_) => refused("gateway.auth.mode is \"trusted-proxy\", and no trusted proxy names you".to_owned()),
-            },
-            mode if bearer == Bearer::Wrong => refused(format!("that is not the gateway {}", mode.name())),
-            _ if matches!(bearer, Bearer::LockedOut(_)) => {
-                refused("too many failed attempts from this address; try again in a few minutes".to_owned())
-            }
-            mode => refused(format!("the gateway {} is needed on this path", mode.name())),
-        }
+        mode => refused(format!("the gateway {} is needed on this path", mode.name())),
     }
 }

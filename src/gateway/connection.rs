@@ -18,9 +18,9 @@ use super::attendance::{self, Attendance};
 use super::close::Close;
 use super::handshake::{self, Failed, Socket, Welcomed};
 use super::outbox::{Next, Outbox};
+use super::standing::Standing;
 use super::upgrade::Headers;
 use super::{Gateway, node};
-use crate::approvals::Seat;
 use crate::net::deadline::is_stalled;
 use crate::net::guard::Guard;
 use crate::net::{AddressSlot, Peer};
@@ -78,7 +78,9 @@ pub(super) async fn run(
 struct Connection {
     id: Arc<str>,
     peer: Peer,
+    /// Of a request, all but the caller as it is then.
     context: Context,
+    standing: Arc<Standing>,
     outbox: Arc<Outbox>,
     working: Arc<Semaphore>,
     long_calls: Arc<Semaphore>,
@@ -95,7 +97,6 @@ struct Connection {
     setup: Option<SetupDelivery>,
     /// Held for its end.
     _attendance: Option<Attendance>,
-    _seat: Option<Seat>,
 }
 
 impl Connection {
@@ -118,7 +119,9 @@ impl Connection {
         let seat = decides.then(|| gateway.approvers.enter(&id));
         let name = welcomed.client.display_name.as_deref().unwrap_or(welcomed.client.id.as_str());
         let client = Arc::from(name);
+        let standing = Standing::new(Arc::clone(&id), Arc::clone(&welcomed.caller), welcomed.allowance, seat);
         Self {
+            standing: Arc::new(standing),
             context: Context {
                 caller: welcomed.caller,
                 subscriptions: Arc::new(subscriptions),
@@ -126,7 +129,6 @@ impl Connection {
                 client,
             },
             _attendance: attendance,
-            _seat: seat,
             working: Arc::new(Semaphore::new(MAX_WORKING)),
             long_calls: Arc::new(Semaphore::new(MAX_LONG_CALLS)),
             opened: Instant::now(),
@@ -145,7 +147,7 @@ impl Connection {
 
     async fn talk(mut self, mut socket: Socket) {
         let membership = self.gateway.fanout.join(
-            Arc::clone(&self.context.caller),
+            Arc::clone(&self.standing),
             Arc::clone(&self.context.subscriptions),
             Arc::clone(&self.outbox),
             self.closings_before,
@@ -308,7 +310,7 @@ impl Connection {
             self.outbox.push_frame(response::<()>(&request.id, Err(&error)));
             return;
         };
-        match self.gateway.table.dispatch(self.context.clone(), request) {
+        match self.gateway.table.dispatch(self.context(), request) {
             Dispatch::Refused { frame, error, wrong_role } => {
                 call.ended(Some(&error));
                 self.outbox.push_frame(frame);
@@ -319,6 +321,10 @@ impl Connection {
                 self.start(call, handler, place);
             }
         }
+    }
+
+    fn context(&self) -> Context {
+        Context { caller: self.standing.caller(), ..self.context.clone() }
     }
 
     fn start(&self, call: Call, mut handler: BoxFuture<'static, Answer>, place: OwnedSemaphorePermit) {

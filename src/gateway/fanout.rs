@@ -1,6 +1,7 @@
 //! Spreads events to those who may and want to have them. Each event is serialised once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -8,9 +9,11 @@ use tokio::sync::watch;
 
 use super::close::Close;
 use super::outbox::Outbox;
-use crate::auth::{Caller, Settings};
+use super::standing::Standing;
+use crate::auth::Settings;
 use crate::bus::{Closing, ClosingReason, Subscriber};
 use crate::live::Live;
+use crate::net::Identities;
 use crate::protocol::agents::Stream;
 use crate::protocol::event::Audience;
 use crate::protocol::{Event, Role};
@@ -23,6 +26,7 @@ const REMEMBERED_CLOSINGS: usize = 1_024;
 pub struct Fanout {
     /// As they are now: who came in by others may have to go.
     rules: Arc<Live<Settings>>,
+    identities: Arc<Identities>,
     receivers: RwLock<HashMap<u64, Receiver>>,
     closings: Mutex<Closings>,
     next: AtomicU64,
@@ -57,9 +61,18 @@ impl Closings {
 
 #[derive(Debug)]
 struct Receiver {
-    caller: Arc<Caller>,
+    standing: Arc<Standing>,
     subscriptions: Arc<Subscriptions>,
     outbox: Arc<Outbox>,
+}
+
+/// Whose rights are judged again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// The rules have changed.
+    Everybodys,
+    /// The tailnet says something else of who is there.
+    At(HashSet<IpAddr>),
 }
 
 /// A connection's place; dropping it ends the events.
@@ -71,9 +84,10 @@ pub(super) struct Membership {
 
 impl Fanout {
     #[must_use]
-    pub fn new(rules: Arc<Live<Settings>>) -> Self {
+    pub fn new(rules: Arc<Live<Settings>>, identities: Arc<Identities>) -> Self {
         Self {
             rules,
+            identities,
             receivers: RwLock::default(),
             closings: Mutex::default(),
             next: AtomicU64::default(),
@@ -88,37 +102,45 @@ impl Fanout {
     }
 
     /// From here on the connection is told events, and ended with others of its device or its way in. One that was judged
-    /// before a closing, or by rules that have changed since, and joins after it is ended at once.
+    /// before a closing, or by rules or an identity that have changed since, and joins after it is judged again at once.
     pub(super) fn join(
         self: &Arc<Self>,
-        caller: Arc<Caller>,
+        standing: Arc<Standing>,
         subscriptions: Arc<Subscriptions>,
         outbox: Arc<Outbox>,
         closings_before: u64,
     ) -> Membership {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
-        let receiver = Receiver { caller, subscriptions, outbox };
+        let receiver = Receiver { standing, subscriptions, outbox };
         let mut receivers = self.receivers.write().unwrap_or_else(PoisonError::into_inner);
         let closings = self.closings.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(closing) = closings.since(closings_before).find(|closing| receiver.is_meant_by(closing)) {
             receiver.outbox.close(close_of(closing));
         }
         drop(closings);
-        if !receiver.caller.outlives(&self.rules.get()) {
-            receiver.outbox.close(Close::AUTH_CHANGED);
-        }
+        self.judge(&receiver, &self.rules.get());
         receivers.insert(id, receiver);
         drop(receivers);
         Membership { fanout: Arc::clone(self), id }
     }
 
-    /// Ends the connections of callers whose way in is gone, and returns how many. Asked after the rules have changed:
-    /// who joins later finds the new ones.
-    pub fn end_after_change(&self) -> usize {
+    /// Judges callers again, and returns how many were put out. Asked after the change: who joins later finds the new
+    /// state.
+    pub fn judge_again(&self, whose: &Whose) -> usize {
         let rules = self.rules.get();
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
-        let gone = receivers.values().filter(|receiver| !receiver.caller.outlives(&rules));
-        gone.map(|receiver| receiver.outbox.close(Close::AUTH_CHANGED)).count()
+        let meant = |receiver: &&Receiver| match whose {
+            Whose::Everybodys => true,
+            Whose::At(addresses) => addresses.contains(&receiver.standing.caller().address()),
+        };
+        receivers.values().filter(meant).filter(|receiver| self.judge(receiver, &rules)).count()
+    }
+
+    /// Whether it is put out.
+    fn judge(&self, receiver: &Receiver, rules: &Arc<Settings>) -> bool {
+        let Some(close) = receiver.standing.judge_again(&self.identities, rules) else { return false };
+        receiver.outbox.close(close);
+        true
     }
 
     /// Watches one run, which has not begun yet. As many as there are HTTP requests at a time.
@@ -253,7 +275,7 @@ impl Subscriber for Fanout {
 
     fn attends(&self, device_id: &str) -> bool {
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
-        receivers.values().any(|receiver| receiver.caller.device_id() == Some(device_id))
+        receivers.values().any(|receiver| receiver.standing.caller().device_id() == Some(device_id))
     }
 }
 
@@ -265,22 +287,23 @@ const fn close_of(closing: &Closing) -> Close {
 
 impl Receiver {
     fn is_meant_by(&self, closing: &Closing) -> bool {
-        self.caller.device_id() == Some(closing.device_id.as_str())
-            && closing.role.is_none_or(|role| role == self.caller.role())
+        let caller = self.standing.caller();
+        caller.device_id() == Some(closing.device_id.as_str()) && closing.role.is_none_or(|role| role == caller.role())
     }
 
     fn wants(&self, event: &Event, audience: &Audience) -> bool {
-        let may = match (event.guard(), self.caller.role()) {
+        let caller = self.standing.caller();
+        let may = match (event.guard(), caller.role()) {
             (None, _) => true,
             (Some(_), Role::Node) => false,
-            (Some(scope), Role::Operator) => self.caller.may(scope),
+            (Some(scope), Role::Operator) => caller.may(scope),
         };
         may && match audience {
             Audience::Everyone => true,
             Audience::SessionSubscribers => self.subscriptions.follows_session_list(),
             Audience::MessageSubscribers(key) => self.subscriptions.follows_messages(key),
             Audience::Approvers => self.subscriptions.follows_approvals(),
-            Audience::Profile(id) => self.caller.profile().is_some_and(|profile| profile.id == *id),
+            Audience::Profile(id) => caller.profile().is_some_and(|profile| profile.id == *id),
         }
     }
 }
@@ -289,13 +312,13 @@ impl Receiver {
 mod tests {
     use super::super::outbox::Next;
     use super::*;
-    use crate::auth::Mode;
+    use crate::auth::{Caller, Mode};
     use crate::secret::Secret;
 
     /// A fan-out under a rule, and the rule.
     fn fanout(token: &str) -> (Arc<Fanout>, Arc<Live<Settings>>) {
         let rules = Arc::new(Live::new(by_token(token)));
-        (Arc::new(Fanout::new(Arc::clone(&rules))), rules)
+        (Arc::new(Fanout::new(Arc::clone(&rules), Arc::default())), rules)
     }
 
     fn by_token(token: &str) -> Settings {
@@ -306,7 +329,8 @@ mod tests {
     fn join(fanout: &Arc<Fanout>, judged_by: Arc<Settings>) -> (Membership, impl Fn() -> bool) {
         let outbox = Arc::new(Outbox::default());
         let caller = Arc::new(Caller::by_secret(judged_by));
-        let membership = fanout.join(caller, Arc::default(), Arc::clone(&outbox), fanout.closings());
+        let standing = Arc::new(Standing::new("c".into(), caller, Arc::default(), None));
+        let membership = fanout.join(standing, Arc::default(), Arc::clone(&outbox), fanout.closings());
         (membership, move || matches!(outbox.take(), Some(Next::Close(close)) if close == Close::AUTH_CHANGED))
     }
 
@@ -320,7 +344,7 @@ mod tests {
         assert!(ends_between(), "it was in its handshake while the secret changed");
         // Who came at once by the new one is not put out with the others.
         let (_membership, ends_after) = join(&fanout, rules.get());
-        assert_eq!(fanout.end_after_change(), 2);
+        assert_eq!(fanout.judge_again(&Whose::Everybodys), 2);
         assert!(ends_before() && !ends_after());
     }
 

@@ -17,7 +17,7 @@ use crate::auth::{Admission, Attempt, Caller};
 use crate::clock::now_ms;
 use crate::net::Peer;
 use crate::net::guard::Guard;
-use crate::nodes::Arrival;
+use crate::nodes::{Allowance, Arrival};
 use crate::pairing::{Handed, SetupDelivery};
 use crate::protocol::access::{Scope, permits};
 use crate::protocol::devices::HandedToken;
@@ -41,6 +41,8 @@ pub(super) struct Welcomed {
     pub caps: Vec<String>,
     /// Of a node.
     pub arrival: Option<Arrival>,
+    /// What a node may be asked for, shared with its arrival.
+    pub allowance: Arc<Allowance>,
     /// To be sent once events can follow it.
     pub hello: String,
     /// What the client sent without waiting for it.
@@ -140,8 +142,10 @@ async fn talk(
     let hello = response(&request.id, Ok(&hello));
     let setup = admission.paired.and_then(|paired| paired.delivery);
     let caller = Arc::new(admission.caller);
-    let arrival = node::arrival(&caller, &params, connection_id);
-    Ok(Welcomed { caller, client: params.client, caps: params.caps, arrival, hello, pending, closings_before, setup })
+    let allowance = Arc::new(Allowance::of(caller.commands().cloned()));
+    let arrival = node::arrival(&caller, &params, connection_id, &allowance);
+    let (client, caps) = (params.client, params.caps);
+    Ok(Welcomed { caller, client, caps, arrival, allowance, hello, pending, closings_before, setup })
 }
 
 /// Frames that a client may send before it is let in, behind its `connect`.

@@ -15,13 +15,14 @@ mod node;
 mod outbox;
 mod pulse;
 mod server;
+mod standing;
 mod upgrade;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 pub use entrance::Entrance;
-pub use fanout::Fanout;
+pub use fanout::{Fanout, Whose};
 pub use http::Surface;
 pub use pulse::beat;
 pub use server::serve;
@@ -59,6 +60,15 @@ pub struct Gateway {
     pub http: Surface,
     /// What everybody on the internet may ask for: `gateway.tailscale.publicPaths`.
     pub public_paths: Vec<String>,
+}
+
+impl Gateway {
+    /// Judges those who are in again, and returns how many were put out.
+    pub fn judge_again(&self, whose: &Whose) -> usize {
+        let ended = self.fanout.judge_again(whose);
+        self.nodes.end_unusable_calls();
+        ended
+    }
 }
 
 /// What `hello-ok` says of the gateway.

@@ -6,12 +6,17 @@ use super::Gateway;
 use super::close::Close;
 use super::outbox::Outbox;
 use crate::auth::{AuthMethod, Caller};
-use crate::nodes::{Arrival, Attachment, Wire};
+use crate::nodes::{Allowance, Arrival, Attachment, Wire};
 use crate::protocol::handshake::ConnectParams;
 use crate::protocol::{Event, Role};
 
 /// What a node declares. `None` for operators, and for a node without a device: there is no name to ask for it by.
-pub(super) fn arrival(caller: &Caller, params: &ConnectParams, connection_id: &str) -> Option<Arrival> {
+pub(super) fn arrival(
+    caller: &Caller,
+    params: &ConnectParams,
+    connection_id: &str,
+    allowance: &Arc<Allowance>,
+) -> Option<Arrival> {
     let node_id = caller.device_id().filter(|_| caller.role() == Role::Node)?;
     let address = caller.address();
     Some(Arrival {
@@ -23,6 +28,7 @@ pub(super) fn arrival(caller: &Caller, params: &ConnectParams, connection_id: &s
         permissions: params.permissions.clone(),
         path_env: params.path_env.clone(),
         remote_ip: (!address.is_loopback()).then(|| address.to_string()),
+        allowance: Arc::clone(allowance),
         is_set_up: caller.method() == AuthMethod::BootstrapToken,
     })
 }

@@ -104,7 +104,7 @@ impl Outbox {
                 drop(state);
                 Some(Next::Frame(event.frame(Some(seq))))
             }
-            None => state.close.map(Next::Close),
+            None => state.close.clone().map(Next::Close),
         }
     }
 

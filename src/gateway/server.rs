@@ -68,6 +68,7 @@ pub async fn serve<L: Listener>(mut listener: L, entrance: Entrance, gateway: Ar
 async fn serve_stream(stream: Carrier, peer: Peer, entrance: Arc<Entrance>, routers: Routers, gateway: Arc<Gateway>) {
     let (draining, stopped) = (gateway.shutdown.draining(), gateway.shutdown.stopped());
     let address = peer.address();
+    let _place = gateway.gatekeeper.identities().enter(&peer);
     let service = service_fn(move |mut request: Request<Incoming>| {
         let (routers, gateway, peer) = (routers.clone(), Arc::clone(&gateway), peer.clone());
         let entrance = Arc::clone(&entrance);

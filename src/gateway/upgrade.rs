@@ -47,6 +47,8 @@ pub(super) fn start(mut request: Request<Incoming>, peer: Peer, gateway: Arc<Gat
         host: text(header::HOST),
         vouched: gateway.gatekeeper.vouched(&peer, request.headers()),
     };
+    // The stream's own place ends with HTTP.
+    let place = gateway.gatekeeper.identities().enter(&peer);
     let upgrade = hyper::upgrade::on(&mut request);
     let shutdown = gateway.shutdown.clone();
     shutdown.spawn(async move {
@@ -62,6 +64,7 @@ pub(super) fn start(mut request: Request<Incoming>, peer: Peer, gateway: Arc<Gat
             Ok(parts) => {
                 let guard = Guard::new(parts.io.into_inner(), parts.read_buf, MAX_FRAME_BEFORE_AUTH);
                 Box::pin(connection::run(guard, peer, headers, slot, gateway)).await;
+                drop(place);
             }
             Err(_) => tracing::error!("an upgraded connection was not the stream that was accepted"),
         }

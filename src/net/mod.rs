@@ -9,6 +9,7 @@ pub mod bind;
 pub mod deadline;
 pub mod forwarded;
 pub mod guard;
+mod identities;
 mod limits;
 mod owner;
 mod peer;
@@ -18,6 +19,7 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+pub use identities::{Identities, Place};
 pub use limits::{AddressLimit, AddressSlot};
 pub use owner::{SocketOwner, owner_of};
 pub use peer::{FunnelDoor, Owner, Peer, WhoIs};

@@ -1,7 +1,7 @@
 //! Who is here. One slot a node: a later connection of the same node takes it over, and the earlier one goes on without
 //! it until it ends by itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,6 +9,7 @@ use super::policy::Kind;
 use super::surface::{Declaration, Surface};
 use super::{Error, Nodes};
 use crate::clock::now_ms;
+use crate::live;
 use crate::protocol::devices::ApprovedVia;
 use crate::protocol::handshake::ClientInfo;
 use crate::protocol::nodes::{NodeDecision, NodeResolved, SeenHostStats};
@@ -37,8 +38,33 @@ pub struct Arrival {
     pub path_env: Option<String>,
     /// Unless it is this machine.
     pub remote_ip: Option<String>,
+    /// What its way in lets it be asked for.
+    pub allowance: Arc<Allowance>,
     /// Whether it came with a setup code, whose maker has vouched for what it can do.
     pub is_set_up: bool,
+}
+
+/// The commands that a node's way in lets it be asked for, beside what it declares, was approved for and the policy
+/// allows. Changes while it is connected: a grant in the tailnet's policy file has changed.
+#[derive(Debug, Default)]
+pub struct Allowance(live::Live<Option<Arc<BTreeSet<String>>>>);
+
+impl Allowance {
+    /// `None` are all.
+    #[must_use]
+    pub fn of(commands: Option<Arc<BTreeSet<String>>>) -> Self {
+        Self(live::Live::new(commands))
+    }
+
+    pub fn set(&self, commands: Option<Arc<BTreeSet<String>>>) {
+        self.0.set(commands);
+    }
+
+    fn cut(&self, surface: &mut Surface) {
+        if let Some(commands) = &*self.0.get() {
+            surface.commands.retain(|command| commands.contains(command));
+        }
+    }
 }
 
 /// A connected node.
@@ -53,6 +79,7 @@ pub(super) struct Attached {
     pub remote_ip: Option<String>,
     pub connected_at: u64,
     pub wire: Arc<dyn Wire>,
+    allowance: Arc<Allowance>,
     live: Mutex<Live>,
 }
 
@@ -146,7 +173,8 @@ impl Nodes {
     pub async fn attach(&self, arrival: Arrival, wire: Arc<dyn Wire>) -> Result<Attachment, Error> {
         let said = Surface::read(&arrival.caps, &arrival.commands, &arrival.permissions);
         let kind = Kind::of(&arrival.client, &said);
-        let declared = self.0.policy.get().admit(kind, said.clone());
+        let mut declared = self.0.policy.get().admit(kind, said.clone());
+        arrival.allowance.cut(&mut declared);
         let withheld: Vec<&str> = said.commands.difference(&declared.commands).map(String::as_str).collect();
         if !withheld.is_empty() {
             tracing::warn!(node.id = %arrival.node_id, commands = withheld.join(","), "commands of a node are withheld");
@@ -170,6 +198,7 @@ impl Nodes {
             remote_ip: arrival.remote_ip,
             connected_at: now,
             wire,
+            allowance: arrival.allowance,
             live: Mutex::default(),
         });
         self.0.registry.enter(Arc::clone(&node));
@@ -201,7 +230,9 @@ impl Nodes {
 
     /// What can be asked of a node, as the policy is now.
     pub(super) fn usable(&self, node: &Attached) -> Surface {
-        self.0.policy.get().runnable(node.kind, Surface::clone(&node.approved()))
+        let mut usable = self.0.policy.get().runnable(node.kind, Surface::clone(&node.approved()));
+        node.allowance.cut(&mut usable);
+        usable
     }
 
     /// Tells an event to every connected node, outside the count.

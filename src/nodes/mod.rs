@@ -22,7 +22,7 @@ mod system_run;
 use std::sync::Arc;
 
 pub use approval::Reach;
-pub use attached::{Arrival, Attachment, Wire};
+pub use attached::{Allowance, Arrival, Attachment, Wire};
 pub use error::{Error, Fault};
 pub use invoke::{Answered, Invocation};
 pub use policy::Settings;
@@ -65,6 +65,11 @@ impl Nodes {
     /// declare when it came stays refused until it comes again.
     pub fn apply(&self, settings: Settings) {
         self.0.policy.set(Policy::new(settings));
+        self.end_unusable_calls();
+    }
+
+    /// Ends the calls under way that are not allowed any more.
+    pub fn end_unusable_calls(&self) {
         for node in self.0.registry.all() {
             let usable = self.usable(&node);
             for invoke_id in self.0.calls.end_unusable(&node.connection, |command| usable.commands.contains(command)) {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 
 use super::change::{Ask, Asked, Bond, approve, is_reusable, reissue, resolved, token_of, wait};
-use super::request::{Denied, Handed, Page, Paired, Proof, Reason, Request, Required, TokenVerdict};
+use super::request::{Denied, Handed, Page, Paired, Proof, Reason, Request, Required, Shown, TokenVerdict};
 use super::{Pairing, class, horizon};
 use crate::bus::Closing;
 use crate::clock::now_ms;
@@ -28,8 +28,7 @@ impl Pairing {
         role: Role,
         token: &Secret<String>,
         scopes: &[Scope],
-        peer: &Peer,
-        secret: Option<&Secret<String>>,
+        shown: Shown<'_>,
     ) -> Result<TokenVerdict, store::Error> {
         let Some(device) = self.0.database.device(device_id).await? else { return Ok(TokenVerdict::Wrong) };
         let Some(known) = device.role(role) else { return Ok(TokenVerdict::Wrong) };
@@ -37,14 +36,17 @@ impl Pairing {
         if !is_same || !known.is_active() {
             return Ok(TokenVerdict::Wrong);
         }
-        if known.issuer.is_some() && known.issuer != secret.map(|secret| self.issuer(secret)) {
+        if known.issuer.is_some() && known.issuer != shown.secret.map(|secret| self.issuer(secret)) {
             return Ok(TokenVerdict::Wrong);
         }
         if self.0.settings.get().bind_tokens
             && known.tailnet_node.is_some()
-            && known.tailnet_node.as_deref() != node(peer)
+            && known.tailnet_node.as_deref() != node(shown.peer)
         {
             return Ok(TokenVerdict::OtherNode);
+        }
+        if device.approved_via == ApprovedVia::Tailscale && !shown.is_vouched_for {
+            return Ok(TokenVerdict::Unvouched);
         }
         let covers = scopes.iter().all(|scope| permits(&known.scopes, *scope));
         Ok(if covers { TokenVerdict::Fits } else { TokenVerdict::TooNarrow })

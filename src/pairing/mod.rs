@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub use address::{AddressError, Reach, choose as choose_address};
 pub use decisions::By;
 pub use qr::qr_data_url;
-pub use request::{Denied, Handed, Page, Paired, Proof, Reason, Request, Required, TokenVerdict};
+pub use request::{Denied, Handed, Page, Paired, Proof, Reason, Request, Required, Shown, TokenVerdict};
 pub use settings::Settings;
 pub use setup::{SetupDelivery, SetupOrder, SetupOutcome, SetupTicket};
 

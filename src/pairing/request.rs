@@ -94,6 +94,16 @@ pub enum Reason {
     MetadataUpgrade,
 }
 
+/// Where a device token comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Shown<'a> {
+    pub peer: &'a Peer,
+    /// The gateway's, as it is now.
+    pub secret: Option<&'a Secret<String>>,
+    /// As [`Request::is_vouched_for`].
+    pub is_vouched_for: bool,
+}
+
 /// What a device token turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenVerdict {
@@ -102,6 +112,8 @@ pub enum TokenVerdict {
     TooNarrow,
     /// Right, but issued on another tailnet node.
     OtherNode,
+    /// Right, but of a device that nobody approved: a tailnet identity vouched for it, which has not the rights any more.
+    Unvouched,
     /// Not the token of this device and role, or no longer.
     Wrong,
 }

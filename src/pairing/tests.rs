@@ -69,8 +69,10 @@ async fn worth(bind_tokens: bool, later: bool) -> [TokenVerdict; 2] {
     };
     let token: Secret<String> = pairing.admit(&request).await.unwrap().token.token;
     pairing.apply(Settings { bind_tokens: later, ..Settings::default() });
-    let judge =
-        async |peer: &Peer| pairing.judge_token("d", Role::Operator, &token, &[Scope::Read], peer, None).await.unwrap();
+    let judge = async |peer: &Peer| {
+        let shown = Shown { peer, secret: None, is_vouched_for: true };
+        pairing.judge_token("d", Role::Operator, &token, &[Scope::Read], shown).await.unwrap()
+    };
     [judge(&home).await, judge(&on_node("elsewhere")).await]
 }
 

@@ -34,6 +34,11 @@ impl Node {
         match *self {}
     }
 
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        match *self {}
+    }
+
     pub async fn listen(&self, _port: u16) -> Result<TailnetListener, Error> {
         match *self {}
     }

@@ -15,8 +15,9 @@ use super::report::Report;
 use super::{Error, expiry, status};
 use crate::clock::now_ms;
 
-/// tailscale.com `ipn.NotifyInitialState | NotifyInitialHealthState`; changes come anyway.
-const PATH: &str = "watch-ipn-bus?mask=130";
+/// tailscale.com `ipn.NotifyInitialState | NotifyInitialHealthState | NotifyPeerPatches`; the last is for nodes that
+/// come, go or change, without a whole node for each that goes on- or offline. Other changes come anyway.
+const PATH: &str = "watch-ipn-bus?mask=32898";
 /// No notification that we asked for is near this size.
 const LINE_BYTES: usize = 4 << 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -35,6 +36,8 @@ struct Notify {
     login_finished: Option<IgnoredAny>,
     self_change: Option<IgnoredAny>,
     health: Option<IgnoredAny>,
+    peers_changed: Option<IgnoredAny>,
+    peers_removed: Option<IgnoredAny>,
 }
 
 /// Follows one node for as long as it lives.
@@ -84,6 +87,9 @@ impl<D: Dial> Follower<D> {
                 line = lines.next() => {
                     let Some(line) = line else { return Ok(()) };
                     let Ok(notify) = serde_json::from_slice::<Notify>(&line) else { continue };
+                    if notify.concerns_others() {
+                        self.report.changes.send_replace(());
+                    }
                     if !notify.concerns_us() {
                         continue;
                     }
@@ -136,6 +142,14 @@ fn is_past(expiry: Option<&str>, offset_ms: i64) -> bool {
 }
 
 impl Notify {
+    /// Our own node comes with a new packet filter, and that with new grants.
+    const fn concerns_others(&self) -> bool {
+        self.state.is_some()
+            || self.self_change.is_some()
+            || self.peers_changed.is_some()
+            || self.peers_removed.is_some()
+    }
+
     const fn concerns_us(&self) -> bool {
         self.err_message.is_some()
             || self.state.is_some()

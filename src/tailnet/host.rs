@@ -69,6 +69,12 @@ impl Host {
         self.0.daemon.report.health.subscribe()
     }
 
+    /// As of [`super::Node::changes`].
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.0.daemon.report.changes.subscribe()
+    }
+
     /// Who has an address of the tailnet now. `None`: nobody that the control plane knows.
     ///
     /// # Errors

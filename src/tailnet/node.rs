@@ -84,6 +84,12 @@ impl Node {
         self.0.daemon.report.health.subscribe()
     }
 
+    /// Told when who is in the tailnet, or what they may do, may have changed: [`Node::whois`] may answer otherwise.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.0.report.changes.subscribe()
+    }
+
     /// Takes connections to a TCP port of the node's addresses, as soon as it has any.
     pub async fn listen(&self, port: u16) -> Result<TailnetListener, Error> {
         let handle = self.0.handle;

@@ -17,6 +17,8 @@ pub(super) struct Report {
     pub(super) logins: watch::Sender<Logins>,
     /// How far `join` is with its own help.
     pub(super) help: watch::Sender<Help>,
+    /// Told when who is in the tailnet, or what they may do, may have changed.
+    pub(super) changes: watch::Sender<()>,
     logged_out: Arc<AtomicBool>,
 }
 
@@ -63,6 +65,7 @@ impl Report {
             need: watch::Sender::default(),
             logins: watch::Sender::default(),
             help: watch::Sender::default(),
+            changes: watch::Sender::new(()),
             logged_out: Arc::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! Who is calling: two users and a tagged machine over a real tailnet, and what forged headers change (nothing).
 
 use crate::harness::{
-    Gateway, LanHost, OnTailnet, RawClient, Reply, TailscalePeer, connect_params, eventually, gateway, policy, seconds,
+    Gateway, LanHost, OnTailnet, RawClient, Reply, TailscalePeer, connect_params, eventually, gateway, seconds,
     tailnet, within,
 };
 use serde_json::{Value, json};
@@ -162,11 +162,9 @@ async fn grants_changed_in_the_policy_count_without_a_restart() {
     let here = tailnet.start_gateway(tailnet.gateway_tagged("tag:annex").await).await;
     assert_eq!(here.whoami(&tailnet.bob).await["role"], Value::Null);
 
-    let mut with_bob = policy();
     let grant = json!({"src": ["bob@"], "dst": ["tag:annex"],
         "app": {"tailclaw.dev/cap/gateway": [{"role": "operator", "scopes": ["operator.read"]}]}});
-    with_bob["grants"].as_array_mut().expect("a list of grants").push(grant);
-    tailnet.headscale.set_policy(&with_bob);
+    tailnet.headscale.grant("annex", vec![grant]);
     eventually("bob's new grant counts", seconds(40), || async {
         let whoami = here.whoami(&tailnet.bob).await;
         if whoami["scopes"] == json!(["operator.read"]) { Ok(()) } else { Err(whoami.to_string()) }

@@ -29,6 +29,7 @@ mod node_programs;
 mod nodes;
 mod openclaw_cli;
 mod pairing;
+mod policy;
 mod reload;
 mod serve;
 mod sessions;

@@ -122,6 +122,11 @@ impl RawClient {
         .await
     }
 
+    /// Frames that were read and not asked for yet.
+    pub fn aside(&self) -> impl Iterator<Item = &Value> {
+        self.aside.iter()
+    }
+
     /// Reads to the end of the connection and tells how it ended; frames on the way are dropped.
     pub async fn closed(&mut self) -> Closed {
         within("the gateway closes the connection", PATIENCE, async {

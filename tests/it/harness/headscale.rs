@@ -5,8 +5,10 @@ use super::peer::LOOPBACK_ONLY;
 use super::process::{Process, Signal, free_port, guarded, run};
 use super::{eventually, get, seconds, tools};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 pub const DOMAIN: &str = "claw.test";
 const CONFIG: &str = include_str!("headscale.yaml");
@@ -25,6 +27,8 @@ pub struct Headscale {
     process: Process,
     folder: PathBuf,
     pub url: String,
+    /// What tests have added to the policy, by test.
+    grants: Mutex<BTreeMap<&'static str, Vec<Value>>>,
 }
 
 /// A node as the control server knows it.
@@ -48,7 +52,7 @@ impl Headscale {
         std::fs::write(folder.join("config.yaml"), config).unwrap();
         std::fs::write(folder.join("policy.json"), policy().to_string()).unwrap();
         let url = format!("http://127.0.0.1:{port}");
-        let headscale = Headscale { process: serve(folder), folder: folder.into(), url };
+        let headscale = Headscale { process: serve(folder), folder: folder.into(), url, grants: Mutex::default() };
         headscale.answers().await;
         for user in ["alice", "bob"] {
             headscale.command(&["users", "create", user]).await;
@@ -141,9 +145,26 @@ impl Headscale {
         self.command(&["nodes", "expire", "--identifier", &node.id.to_string()]).await;
     }
 
-    /// Replaces the policy and makes headscale read it.
-    pub fn set_policy(&self, policy: &Value) {
-        std::fs::write(self.folder.join("policy.json"), policy.to_string()).unwrap();
+    pub async fn delete(&self, node: &Node) {
+        self.command(&["nodes", "delete", "--force", "--identifier", &node.id.to_string()]).await;
+    }
+
+    /// Takes the node from its person, or from its other tags.
+    pub async fn retag(&self, node: &Node, tag: &str) {
+        self.command(&["nodes", "tag", "--identifier", &node.id.to_string(), "--tags", tag]).await;
+    }
+
+    /// Adds grants to the policy, in the place of those that were set under this name before, and makes headscale read
+    /// it. Tests share the policy: each has a tag of its own that its grants lead to.
+    pub fn grant(&self, name: &'static str, grants: Vec<Value>) {
+        let mut all = self.grants.lock().unwrap();
+        all.insert(name, grants);
+        let mut policy = policy();
+        policy["grants"].as_array_mut().expect("a list of grants").extend(all.values().flatten().cloned());
+        // Renamed into its place: headscale never reads half of it.
+        let (new, place) = (self.folder.join("policy.new"), self.folder.join("policy.json"));
+        std::fs::write(&new, policy.to_string()).unwrap();
+        std::fs::rename(new, place).unwrap();
         self.process.signal(Signal::HUP);
     }
 
@@ -173,12 +194,16 @@ fn parse_node(node: &Value) -> Node {
     }
 }
 
-/// Everybody reaches everything; alice may do all on a gateway, a camera is a node, bob has no grant. `tag:annex` is for
-/// gateways whose grants a test changes.
-pub fn policy() -> Value {
+/// Gateways whose grants a test changes have a tag of the test's own.
+const ANNEXES: [&str; 8] = ["narrow", "close", "nodes", "midway", "roaming", "adding", "agents", "lists"];
+
+/// Everybody reaches everything; alice may do all on a gateway, a camera is a node, bob has no grant.
+fn policy() -> Value {
     let capability = "tailclaw.dev/cap/gateway";
+    let tags = ["gateway", "annex", "camera", "roamer"].into_iter().chain(ANNEXES);
+    let owners: serde_json::Map<String, Value> = tags.map(|tag| (format!("tag:{tag}"), json!(["alice@"]))).collect();
     json!({
-        "tagOwners": {"tag:gateway": ["alice@"], "tag:annex": ["alice@"], "tag:camera": ["alice@"]},
+        "tagOwners": owners,
         "grants": [
             {"src": ["*"], "dst": ["*"], "ip": ["*"]},
             {"src": ["alice@"], "dst": ["tag:gateway"],

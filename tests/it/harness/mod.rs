@@ -27,7 +27,7 @@ pub use authority::{Authority, tls};
 pub use browser::Browser;
 pub use client::{Closed, Device, RawClient, Reply, connect_params};
 pub use gateway::{Gateway, GatewayBuilder, Output, gateway};
-pub use headscale::{Headscale, Owner, policy};
+pub use headscale::{Headscale, Node, Owner};
 pub use http::{Response, get, request, send};
 pub use lan::{LAN_ADDRESS, LanHost, is_root};
 pub use openclaw::OpenClaw;
@@ -35,7 +35,7 @@ pub use openclaw_gateway::{OpenClawGateway, StandinModel};
 pub use peer::TailscalePeer;
 pub use process::{Signal, free_port, guarded, raise_descriptor_limit};
 pub use published_client::PublishedClient;
-pub use tailnet::{OnTailnet, tailnet, unique_name, with_tailnet_env};
+pub use tailnet::{OnTailnet, Tailnet, tailnet, unique_name, with_tailnet_env};
 pub use test_control::{TEST_DOMAIN, TestControl};
 pub use tools::tools;
 

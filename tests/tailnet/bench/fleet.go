@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ type node struct {
 	name     string
 	login    string // empty for a tagged node
 	tags     []string
+	// Its own in the tailnet.
+	addresses []netip.Addr
 }
 
 func (f fleetSettings) start(ctx context.Context) ([]*node, error) {
@@ -61,6 +64,8 @@ func (f fleetSettings) startOne(ctx context.Context, index int) (*node, error) {
 		server:   server,
 		stableID: string(status.Self.ID),
 		name:     strings.TrimSuffix(status.Self.DNSName, "."),
+
+		addresses: status.TailscaleIPs,
 	}
 	if tags := status.Self.Tags; tags != nil && tags.Len() > 0 {
 		n.tags = tags.AsSlice()

@@ -2,6 +2,7 @@
 // It prints one JSON object a line, and exits with 1 when something was wrong.
 //
 //	tsclient [node flags] identity HOST:PORT  every connection's GET /whoami must name the node that dialled
+//	tsclient [node flags] mixed HOST:PORT     the same for the long run: callers of every kind, and nodes that come and go
 //	tsclient [node flags] idle HOST:PORT      holds connections that say nothing
 //	tsclient [node flags] sockets HOST:PORT   the same with WebSockets that the gateway has let in
 //	tsclient [node flags] sink|source|ping|halfclose|reset HOST
@@ -39,6 +40,7 @@ func main() {
 	keys := flag.String("keys", "", "auth `keys`, separated by commas, that the nodes take in turn")
 	count := flag.Int("count", 1000, "connections, resets or pings")
 	burst := flag.Int("burst", 100, "connections at a time")
+	churn := flag.Int("churn", 0, "of mixed: connections after which one node is replaced")
 	megabytes := flag.Int("mb", 200, "`size` of a stream")
 	authority := flag.String("ca", "", "`file` with the certificate of the authority that web trusts")
 	small := flag.String("small", "/healthz", "`path` of a small answer, for web")
@@ -58,7 +60,10 @@ func main() {
 	}
 	target := flag.Arg(1)
 	commands := map[string]func() (result, error){
-		"identity":  func() (result, error) { return identity(nodes, target, *count, *burst) },
+		"identity": func() (result, error) { return identity(nodes, target, *count, *burst) },
+		"mixed": func() (result, error) {
+			return fleet.mixed(nodes, target, mixedSettings{count: *count, workers: *burst, churn: *churn})
+		},
 		"idle":      func() (result, error) { return idle(nodes, target, *count, *hold) },
 		"sockets":   func() (result, error) { return sockets(nodes, target, *count, *hold) },
 		"sink":      func() (result, error) { return sink(nodes[0], target, *megabytes<<20) },
