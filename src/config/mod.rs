@@ -33,8 +33,8 @@ pub use layers::Overrides;
 pub use merge::{PatchError, ReplacePaths, patch as merge};
 pub use paths::Paths;
 pub use resolve::{
-    AccessDraft, ControlUiSettings, Draft, HookMapping, HookSettings, HttpSettings, Resolved, SecretOrigin,
-    default_hostname,
+    AccessDraft, ControlUiSettings, Draft, HookMapping, HookSettings, HttpSettings, RemoteNode, RemoteSettings,
+    Resolved, SecretOrigin, SshHostKeys, Transport, default_hostname,
 };
 
 use crate::protocol::config::Issue;

@@ -67,6 +67,12 @@ impl Paths {
         self.state_dir.join("identity").join("device.json")
     }
 
+    /// Certificates of gateways elsewhere that were trusted at first sight, by host and port.
+    #[must_use]
+    pub fn known_gateways(&self) -> PathBuf {
+        self.state_dir.join("known-gateways.json")
+    }
+
     /// Held open and locked by the running gateway; its text is the process id.
     #[must_use]
     pub fn lock_file(&self) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The configuration as serde types: still optional everywhere, but of the right types, because `check` went first.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::Deserialize;
@@ -78,6 +79,7 @@ pub(super) struct Gateway {
     pub(super) allow_real_ip_fallback: bool,
     pub(super) tailscale: Tailscale,
     pub(super) tls: Tls,
+    pub(super) remote: Remote,
     pub(super) nodes: Nodes,
     pub(super) control_ui: ControlUi,
     pub(super) http: Http,
@@ -235,6 +237,47 @@ pub(super) enum TailscaleMode {
     Off,
     Serve,
     Funnel,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Remote {
+    pub(super) url: Option<String>,
+    pub(super) transport: Transport,
+    pub(super) token: Option<Secret<String>>,
+    pub(super) password: Option<Secret<String>>,
+    pub(super) tls_fingerprint: Option<String>,
+    pub(super) edge_auth: Option<BTreeMap<String, Secret<String>>>,
+    pub(super) ssh_target: Option<String>,
+    pub(super) ssh_identity: Option<String>,
+    pub(super) remote_port: Option<u16>,
+    pub(super) ssh_host_key_policy: SshHostKeyPolicy,
+    pub(super) tailnet: RemoteTailnet,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Transport {
+    #[default]
+    Direct,
+    Ssh,
+    Tailnet,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SshHostKeyPolicy {
+    #[default]
+    Strict,
+    Openssh,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct RemoteTailnet {
+    pub(super) auth_key: Option<Secret<String>>,
+    pub(super) control_url: Option<String>,
+    pub(super) hostname: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

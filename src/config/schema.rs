@@ -117,6 +117,8 @@ const GATEWAY: &[Field] = &[
     key("tailscale", Kind::Table(TAILSCALE), "{ node: \"embedded\" }").live("The gateway's own place in a tailnet."),
     key("tls", Kind::Table(TLS), "{ enabled: true }")
         .restart("Encryption where no tailnet provides it: the port then speaks https and wss, and nothing else."),
+    key("remote", Kind::Table(REMOTE), "{ url: \"wss://gateway.example.com\" }")
+        .live("The gateway elsewhere that mode \"remote\" is about, for the commands of this machine."),
     key("nodes", Kind::Table(NODES), "{ pairing: {} }").live("The devices that serve the agent."),
     key("controlUi", Kind::Table(CONTROL_UI), "{ enabled: true }").live("The web page that the gateway serves."),
     key("http", Kind::Table(HTTP), "{ endpoints: { chatCompletions: { enabled: true } } }")
@@ -163,6 +165,41 @@ const RATE_LIMIT: &[Field] = &[
     key("lockoutMs", Kind::Integer { least: 1_000, most: 86_400_000 }, "300000")
         .live("How long a lockout lasts, in milliseconds."),
     key("exemptLoopback", Kind::Flag, "true").live("Whether this machine is only slowed down, and never locked out."),
+];
+
+/// Read by each command anew; a running gateway has no use for it.
+const REMOTE: &[Field] = &[
+    key("url", Kind::Text, "\"wss://gateway.example.com\"")
+        .live("Where the gateway is: wss://, or ws:// in a network of one's own."),
+    key("transport", Kind::Choice(&["direct", "ssh", "tailnet"]), "\"direct\"")
+        .live("How it is reached: at its address, through SSH, or by a tailnet node that a command brings along."),
+    key("token", Kind::Secret, "\"${REMOTE_GATEWAY_TOKEN}\"")
+        .live("The token that is shown there; never this machine's own."),
+    key("password", Kind::Secret, "\"${REMOTE_GATEWAY_PASSWORD}\"")
+        .live("The password that is shown there; never this machine's own."),
+    key("tlsFingerprint", Kind::Text, "\"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\"")
+        .live("SHA-256 of the gateway's certificate: that one is taken, whoever signed it, and no other."),
+    key("edgeAuth", Kind::Map(&Kind::Secret), "{ \"Cf-Access-Token\": \"${CF_ACCESS_TOKEN}\" }")
+        .live("Headers that a proxy in front asks for; they are sent to exactly this url, and only over wss."),
+    key("sshTarget", Kind::Text, "\"user@gateway-host\"")
+        .live("Transport \"ssh\": user@host or user@host:port, as ssh takes it."),
+    key("sshIdentity", Kind::Text, "\"~/.ssh/id_ed25519\"")
+        .live("Transport \"ssh\": the key file, where it is not ssh's own choice."),
+    key("remotePort", Kind::Integer { least: 1, most: 65_535 }, "18789")
+        .live("Transport \"ssh\": the gateway's port on its machine; without it, the port of url, else 18789."),
+    key("sshHostKeyPolicy", Kind::Choice(&["strict", "openssh"]), "\"strict\"").live(
+        "Transport \"ssh\": \"strict\" takes known host keys alone, \"openssh\" goes by ssh's own configuration.",
+    ),
+    key("tailnet", Kind::Table(REMOTE_TAILNET), "{ authKey: \"${TS_AUTHKEY}\" }")
+        .live("Transport \"tailnet\": the node that a command brings along."),
+];
+
+const REMOTE_TAILNET: &[Field] = &[
+    key("authKey", Kind::Secret, "\"${TS_AUTHKEY}\"")
+        .live("The key with which the node joins; without one, a person is given a link."),
+    key("controlUrl", Kind::Text, "\"https://headscale.example.com\"")
+        .live("The control server, where it is not Tailscale's own."),
+    key("hostname", Kind::Text, "\"tailclaw-cli\"").live("The node's name in the tailnet."),
 ];
 
 const NODES: &[Field] = &[

@@ -13,6 +13,7 @@ mod identities;
 mod limits;
 mod owner;
 mod peer;
+mod ssh_target;
 mod stream;
 
 use std::future::Future;
@@ -23,6 +24,7 @@ pub use identities::{Identities, Place};
 pub use limits::{AddressLimit, AddressSlot};
 pub use owner::{SocketOwner, owner_of};
 pub use peer::{FunnelDoor, Owner, Peer, WhoIs};
+pub use ssh_target::{NotAnSshTarget, SshTarget};
 pub use stream::Stream;
 
 /// How long a peer that does nothing is waited for.

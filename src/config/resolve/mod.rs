@@ -12,6 +12,7 @@ mod http;
 mod listen;
 mod oauth;
 mod pairing;
+mod remote;
 mod tailnet;
 mod tls;
 
@@ -20,10 +21,11 @@ use std::path::PathBuf;
 pub use access::AccessDraft;
 pub use hooks::{HookMapping, HookSettings};
 pub use http::{ControlUiSettings, HttpSettings};
+pub use remote::{RemoteNode, RemoteSettings, SshHostKeys, Transport};
 pub use tailnet::default_hostname;
 
 use super::layers::{self, Layers, Missing, Overrides};
-use super::raw::{GatewayMode, Raw, ReloadMode as RawReloadMode};
+use super::raw::{Raw, ReloadMode as RawReloadMode};
 use super::{ConfigError, Document, Environment, Paths, check, issue, secrets, token};
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
@@ -106,6 +108,8 @@ pub struct Draft {
     pub tls: Option<tls_module::Settings>,
     pub agent: agent_module::Settings,
     pub http: HttpSettings,
+    /// The gateway elsewhere, for the commands of this machine.
+    pub remote: RemoteSettings,
     pub log_level: String,
     pub(super) reload: ReloadMode,
     pub(super) basis: Basis,
@@ -190,7 +194,6 @@ pub(super) fn draft(
 pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Result<Draft, ConfigError> {
     let (layers, environment) = (&basis.layers, &basis.environment);
     let raw = Raw::from_checked(layers.value.clone(), &mut issues);
-    refuse_remote(&raw, &mut issues);
     let tailnet = tailnet::resolve(&raw.gateway, layers, &paths, &mut issues);
     let bind = listen::resolve(&raw.gateway, tailnet.as_ref(), layers, &mut issues);
     let host = exposure::host(&raw.gateway, layers, &mut issues);
@@ -199,6 +202,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
     let pairing = pairing::resolve(&raw.gateway, &mut issues);
     let nodes = pairing::nodes(&raw.gateway);
     let agent = agent::resolve(&raw, environment, &mut issues);
+    let remote = remote::resolve(&raw.gateway, layers, environment, &mut issues);
     let http = http::resolve(&raw, access.configured(), environment, &mut issues);
     let is_password_mode = access.mode_name() == "password";
     let exposure = exposure::resolve(&raw.gateway, http.hooks.as_ref(), is_password_mode, layers, &mut issues);
@@ -218,6 +222,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
         tls,
         agent,
         http,
+        remote,
         log_level: log_level(raw.logging.level.as_deref()),
         reload: match raw.gateway.reload.mode {
             RawReloadMode::Hybrid => ReloadMode::Hybrid,
@@ -225,13 +230,6 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
         },
         basis,
     })
-}
-
-fn refuse_remote(raw: &Raw, issues: &mut Vec<Issue>) {
-    if raw.gateway.mode == GatewayMode::Remote {
-        let fix = "remove it, and name the other gateway with --url on the commands that talk to it";
-        issues.push(issue("gateway.mode", format!("\"remote\" is something this version does not have yet: {fix}")));
-    }
 }
 
 /// OpenClaw's names that tracing does not have are the nearest that it has.

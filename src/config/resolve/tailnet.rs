@@ -59,13 +59,16 @@ pub fn default_hostname(paths: &Paths) -> String {
     short.trim_end_matches('-').to_owned()
 }
 
-fn hostname(tailscale: &Tailscale, paths: &Paths, layers: &Layers, issues: &mut Vec<Issue>) -> String {
-    let Some(name) = &tailscale.hostname else { return default_hostname(paths) };
-    let is_label = name.len() <= LABEL
+pub(super) fn is_label(name: &str) -> bool {
+    (1..=LABEL).contains(&name.len())
         && name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
         && !name.starts_with('-')
-        && !name.ends_with('-');
-    if !is_label {
+        && !name.ends_with('-')
+}
+
+fn hostname(tailscale: &Tailscale, paths: &Paths, layers: &Layers, issues: &mut Vec<Issue>) -> String {
+    let Some(name) = &tailscale.hostname else { return default_hostname(paths) };
+    if !is_label(name) {
         let fix = "use letters, digits and hyphens, at most 63, as in \"tailclaw\"";
         issues.push(named(layers, "gateway.tailscale.hostname", format!("{name:?} is no host name: {fix}")));
     }
