@@ -2,7 +2,7 @@
 //!
 //! Layers, downward only (`tests/layering.rs` holds them): `protocol`, `secret`, `clock`, `live` · `bus`, `shutdown`,
 //! `logging`, `store`, `net`, `tailnet` · `auth`, `pairing`, `sessions`, `agent`, `automation`, `approvals` ·
-//! `config` · `rpc`, `ui`, `client` · `gateway` ·
+//! `config` · `rpc`, `ui`, `client`, `tunnel` · `gateway` ·
 //! `app`, `cli`. ARCHITECTURE.md is the map.
 
 pub mod agent;
@@ -29,6 +29,7 @@ pub mod shutdown;
 pub mod store;
 pub mod tailnet;
 pub mod tls;
+pub mod tunnel;
 pub mod ui;
 
 /// Inputs for the tests called `fuzz_*` beside each parser of what peers send.

@@ -30,8 +30,8 @@ pub(super) struct Gateway {
 
 impl AskArgs {
     /// Whether another machine's gateway may be meant.
-    pub(super) const fn is_elsewhere(&self) -> bool {
-        self.connect.has_url()
+    pub(super) fn is_elsewhere(&self, context: &Context) -> bool {
+        self.connect.is_elsewhere(context)
     }
 
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use super::connect::Roads;
 use crate::app::Reader;
 use crate::config::{self, ConfigError, Draft, Environment, Overrides, Paths};
 
@@ -9,13 +10,15 @@ use crate::config::{self, ConfigError, Draft, Environment, Overrides, Paths};
 pub(super) struct Context {
     pub(super) json: bool,
     pub(super) environment: Environment,
+    /// What was opened to reach a gateway; closed when the command ends.
+    pub(super) roads: Roads,
     profile: Option<String>,
     log_level: Option<String>,
 }
 
 impl Context {
     pub(super) fn new(profile: Option<String>, log_level: Option<String>, json: bool) -> Self {
-        Self { json, environment: Environment::of_process(), profile, log_level }
+        Self { json, environment: Environment::of_process(), roads: Roads::default(), profile, log_level }
     }
 
     pub(super) fn paths(&self) -> Result<Paths, ConfigError> {

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::output::{StdoutClosed, print_json};
 use crate::client::ClientError;
 use crate::config::{self, ConfigError};
+use crate::tunnel::TunnelError;
 
 /// A flag or argument that is wrong in a way that the parser cannot see.
 const EXIT_USAGE: u8 = 2;
@@ -36,7 +37,9 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         config::EXIT_CODE
     } else if error.is::<Usage>() {
         EXIT_USAGE
-    } else if error.downcast_ref::<ClientError>().is_some_and(ClientError::is_unreachable) {
+    } else if error.downcast_ref::<ClientError>().is_some_and(ClientError::is_unreachable)
+        || error.downcast_ref::<TunnelError>().is_some_and(TunnelError::is_unreachable)
+    {
         EXIT_UNAVAILABLE
     } else {
         1
@@ -58,7 +61,8 @@ fn text(error: &anyhow::Error) -> String {
 }
 
 fn advice(error: &anyhow::Error) -> Option<String> {
-    error.downcast_ref::<ClientError>().and_then(ClientError::advice)
+    let by_client = error.downcast_ref::<ClientError>().and_then(ClientError::advice);
+    by_client.or_else(|| error.downcast_ref::<TunnelError>().and_then(TunnelError::advice))
 }
 
 /// OpenClaw's envelope for failures, and what to do beside it.

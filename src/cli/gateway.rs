@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::context::Context;
-use super::{call, gateway_status, health, probe, run};
+use super::{agent, call, gateway_status, health, probe, run, send};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -26,6 +26,10 @@ enum GatewayVerb {
     Health(health::HealthArgs),
     /// Call a method of the gateway
     Call(call::CallArgs),
+    /// Say something to the agent and print its answer
+    Agent(agent::AgentArgs),
+    /// Leave a message for the agent, without waiting for its answer
+    Send(send::SendArgs),
     /// Show whether the gateway is reachable and what we may do there
     Probe(probe::ProbeArgs),
 }
@@ -37,6 +41,8 @@ pub(super) async fn main(args: GatewayArgs, context: &Context) -> anyhow::Result
         Some(GatewayVerb::Status(args)) => gateway_status::main(&args, context).await,
         Some(GatewayVerb::Health(args)) => health::main(&args, context).await,
         Some(GatewayVerb::Call(args)) => call::main(&args, context).await,
+        Some(GatewayVerb::Agent(args)) => agent::main(&args, context).await,
+        Some(GatewayVerb::Send(args)) => send::main(&args, context).await,
         Some(GatewayVerb::Probe(args)) => probe::main(&args, context).await,
     }
 }

@@ -47,14 +47,14 @@ pub(super) async fn main(args: &StatusArgs, context: &Context) -> anyhow::Result
             "port": draft.bind.port,
             "authMode": draft.access.mode_name(),
             "allowTailscale": draft.access.allows_tailscale(),
-            "probeUrl": destination.url.to_string(),
-            "controlUi": destination.url.page(),
+            "probeUrl": destination.route.url.to_string(),
+            "controlUi": destination.route.url.page(),
         },
     });
     let mut is_answered = true;
     let mut is_listening = true;
     if !args.no_probe {
-        let live = fetch(&destination.url, "/healthz", &destination.credentials, timeout).await;
+        let live = fetch(&destination.route, "/healthz", &destination.credentials, timeout).await;
         is_listening = live.is_ok();
         let probe = probe(&destination, args.require_rpc, timeout).await;
         is_answered = probe.at("ok") == true;
@@ -87,7 +87,7 @@ async fn probe(destination: &super::connect::Destination, require_rpc: bool, tim
         let scopes = client.hello().auth.scopes.clone();
         let found = json!({
             "ok": true,
-            "url": destination.url.to_string(),
+            "url": destination.route.url.to_string(),
             "latencyMs": started.elapsed().as_millis(),
             "version": client.hello().server.version,
             "auth": { "role": client.hello().auth.role, "scopes": scopes, "capability": report::capability(&scopes) },
@@ -97,7 +97,7 @@ async fn probe(destination: &super::connect::Destination, require_rpc: bool, tim
     }
     .await;
     outcome.unwrap_or_else(|error| {
-        let url = destination.url.to_string();
+        let url = destination.route.url.to_string();
         json!({ "ok": false, "url": url, "error": error.to_string(), "advice": error.advice() })
     })
 }

@@ -34,7 +34,7 @@ pub(super) async fn main(args: &LogoutArgs, context: &Context) -> anyhow::Result
         confirm()?;
     }
     let reply = match by_gateway(args, context).await {
-        Err(error) if is_down(&error) && !args.ask.is_elsewhere() => by_own_node(context).await?,
+        Err(error) if is_down(&error) && !args.ask.is_elsewhere(context) => by_own_node(context).await?,
         outcome => outcome?,
     };
     if context.json {

@@ -27,9 +27,11 @@ mod probe;
 mod qr;
 mod report;
 mod run;
+mod send;
 mod sessions;
 mod status;
 mod system;
+mod tunnel;
 mod up;
 
 use std::process::ExitCode;
@@ -88,6 +90,15 @@ enum Verb {
     Cron(cron::CronArgs),
     /// Tell the agent what happened, and see who is here
     System(system::SystemArgs),
+    /// Keep a port of this machine that leads to a gateway elsewhere, through SSH
+    Tunnel(tunnel::TunnelArgs),
+    /// Become another program that ends with its parent; for this program's own use
+    #[command(hide = true)]
+    RunGuarded {
+        parent: u32,
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        program: Vec<std::ffi::OsString>,
+    },
     /// Print the completion script of a shell
     Completion(completion::CompletionArgs),
 }
@@ -96,13 +107,24 @@ enum Verb {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Before there are threads.
+    if let Verb::RunGuarded { parent, program } = &cli.verb {
+        return ExitCode::from(crate::tunnel::run_guarded(*parent, program));
+    }
     let context = Context::new(cli.profile, cli.log_level, cli.json);
     let json = context.json;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failure::report(&anyhow::Error::new(error), json),
     };
-    let outcome = runtime.block_on(dispatch(cli.verb, &context));
+    let outcome = runtime.block_on(async {
+        let outcome = tokio::select! {
+            outcome = dispatch(cli.verb, &context) => outcome,
+            code = context.roads.interrupted() => Ok(ExitCode::from(code)),
+        };
+        context.roads.close().await;
+        outcome
+    });
     // A thread that is stuck in the kernel, on a name look-up say, must not hold up the exit.
     runtime.shutdown_background();
     outcome.unwrap_or_else(|error| failure::report(&error, json))
@@ -125,6 +147,9 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Config(args) => config::main(args, context),
         Verb::Cron(args) => cron::main(args, context).await,
         Verb::System(args) => system::main(args, context).await,
+        Verb::Tunnel(args) => tunnel::main(&args, context).await,
+        // Dealt with before there was a runtime.
+        Verb::RunGuarded { .. } => Ok(ExitCode::FAILURE),
         Verb::Completion(args) => completion::main(&args, context),
     }
 }
@@ -150,6 +175,13 @@ mod tests {
             "tailclaw gateway status --url ws://h:1 --token t --require-rpc",
             "tailclaw gateway probe --json",
             "tailclaw gateway health",
+            "tailclaw gateway probe --ssh ada@claw:22 --ssh-identity /k --port 5",
+            "tailclaw gateway agent --message hi",
+            "tailclaw gateway send --message hi --session-key main --json",
+            "tailclaw health --url wss://h --token t --tls-fingerprint sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
+            "tailclaw health --url wss://h --token t --trust-first-use",
+            "tailclaw tunnel ada@claw --identity /k --port 5 --local-port 6 --json",
+            "tailclaw run-guarded 1 -- ssh -N -o A=b -- h",
             "tailclaw up --yes --hostname claw --control-url http://x --auth-key k",
             "tailclaw login --auth-key file:/k --json",
             "tailclaw login --link --url ws://h --token t",
@@ -183,6 +215,14 @@ mod tests {
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
-        assert!(Cli::try_parse_from(["tailclaw", "logs", "--url", "ws://h", "--port", "1"]).is_err());
+        for line in [
+            "tailclaw logs --url ws://h --port 1",
+            "tailclaw health --url ws://h --ssh h",
+            "tailclaw health --ssh -oProxyCommand=x",
+            "tailclaw health --tls-fingerprint ab",
+            "tailclaw tunnel -- -oProxyCommand=x",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
     }
 }

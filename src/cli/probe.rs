@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::connect::{ConnectArgs, Destination};
+use super::connect::{ConnectArgs, Destination, Origin};
 use super::context::Context;
 use super::failure::EXIT_UNAVAILABLE;
 use super::output::{Rows, alarming, now_ms, print, print_json};
 use super::report::{self, At, put};
-use crate::client::{Client, ClientError};
+use crate::client::{Client, ClientError, Dialler};
 use crate::protocol::Scope;
 
 #[derive(Debug, Args)]
@@ -53,9 +53,16 @@ pub(super) async fn main(args: &ProbeArgs, context: &Context) -> anyhow::Result<
 }
 
 async fn probe(destination: &Destination, timeout: Duration) -> Value {
-    let (id, kind) =
-        if destination.url.is_loopback() { ("localLoopback", "localLoopback") } else { ("explicit", "explicit") };
-    let mut target = json!({ "id": id, "kind": kind, "url": destination.url.to_string(), "active": true });
+    let id = match &destination.origin {
+        _ if matches!(destination.route.dialler, Dialler::Socket { .. }) => "sshTunnel",
+        Origin::Configuration => "configRemote",
+        Origin::Here => "localLoopback",
+        Origin::Url | Origin::Ssh | Origin::Environment(_) => "explicit",
+    };
+    let mut target = json!({ "id": id, "kind": id, "url": destination.route.url.to_string(), "active": true });
+    if let Dialler::Socket { via, .. } = &destination.route.dialler {
+        put(&mut target, "tunnel", json!({ "kind": "ssh", "target": via.trim_start_matches("ssh ") }));
+    }
     let started = Instant::now();
     // All that we may have, to see what that is.
     let connected = destination.connect_as(vec![Scope::Admin, Scope::Read, Scope::Write]).await;

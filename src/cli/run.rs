@@ -7,7 +7,7 @@ use clap::Args;
 use super::context::Context;
 use super::force;
 use crate::app;
-use crate::config::Overrides;
+use crate::config::{ConfigError, Overrides};
 
 #[derive(Debug, Default, Args)]
 pub(super) struct RunArgs {
@@ -32,7 +32,7 @@ pub(super) struct RunArgs {
     /// First stop the gateway that runs on this state folder
     #[arg(long)]
     force: bool,
-    /// Accepted for OpenClaw's sake: an unconfigured gateway starts anyway
+    /// Start although gateway.mode is "remote"
     #[arg(long)]
     allow_unconfigured: bool,
 }
@@ -56,16 +56,31 @@ impl RunArgs {
 }
 
 pub(super) async fn main(args: &RunArgs, context: &Context) -> anyhow::Result<ExitCode> {
-    start(args.overrides(), args.force, context).await
+    start(args.overrides(), Start { force: args.force, whatever_mode: args.allow_unconfigured }, context).await
 }
 
-pub(super) async fn start(overrides: Overrides, force: bool, context: &Context) -> anyhow::Result<ExitCode> {
-    let resolved = context.draft(overrides)?.complete()?;
-    if force {
+/// How much is asked before a gateway starts.
+pub(super) struct Start {
+    /// First stop the one that runs.
+    pub(super) force: bool,
+    /// Also where the configuration says that the gateway is elsewhere.
+    pub(super) whatever_mode: bool,
+}
+
+pub(super) async fn start(overrides: Overrides, start: Start, context: &Context) -> anyhow::Result<ExitCode> {
+    let draft = context.draft(overrides)?;
+    if draft.remote.is_default && !start.whatever_mode {
+        return Err(ConfigError::one("gateway.mode", IS_ELSEWHERE).into());
+    }
+    let resolved = draft.complete()?;
+    if start.force {
         force::take_over(&resolved.paths.lock_file()).await?;
     }
     app::run(resolved, context.reader()).await
 }
+
+const IS_ELSEWHERE: &str = "is \"remote\", so the gateway of this machine's commands is another one: set it to \"local\" to \
+                            run one here, or pass --allow-unconfigured";
 
 #[cfg(test)]
 mod tests {

@@ -48,7 +48,7 @@ pub(super) async fn main(args: &StatusArgs, context: &Context) -> anyhow::Result
 /// As much as can be learnt, and what kept us from the rest.
 async fn gather(destination: &Destination, deep: bool, timeout: Duration) -> (Value, Option<ClientError>) {
     let mut report = Map::new();
-    let whoami = fetch(&destination.url, "/whoami", &destination.credentials, timeout).await;
+    let whoami = fetch(&destination.route, "/whoami", &destination.credentials, timeout).await;
     // A refused caller learns here why; a gateway without /whoami has nothing to say.
     report.insert(
         "whoami".to_owned(),
@@ -60,7 +60,7 @@ async fn gather(destination: &Destination, deep: bool, timeout: Duration) -> (Va
         &["health", "status"]
     };
     let started = Instant::now();
-    let mut gateway = json!({ "url": destination.url.to_string(), "reachable": false });
+    let mut gateway = json!({ "url": destination.route.to_string(), "reachable": false });
     let problem = match destination.connect(methods).await {
         Ok(mut client) => {
             put(&mut gateway, "reachable", true);

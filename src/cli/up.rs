@@ -83,7 +83,7 @@ pub(super) async fn main(args: UpArgs, context: &Context) -> anyhow::Result<Exit
     let mut overrides = Overrides::default();
     // Asked for by name: an `off` or a `loopback` left in the file does not hold against it.
     overrides.set("gateway.tailscale.node", "tailclaw up", "embedded");
-    run::start(overrides, args.force, context).await
+    run::start(overrides, run::Start { force: args.force, whatever_mode: false }, context).await
 }
 
 /// A gateway runs on this state folder already: its node is asked, and nothing is interrupted. A new name was taken over

@@ -7,13 +7,14 @@ use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::handshake::{Challenge, connect_params};
+use super::route::Io;
 use super::{CALL_TIMEOUT, ClientError, Hello, Refusal, Target};
 use crate::protocol::{MAX_PAYLOAD, Method};
 
@@ -23,7 +24,7 @@ const MAX_KEPT_EVENTS: usize = 1_024;
 /// Dropping it ends the connection.
 #[derive(Debug)]
 pub struct Client {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Io>,
     hello: Hello,
     next_id: u64,
     events: VecDeque<Event>,
@@ -66,8 +67,8 @@ impl Client {
     /// Whatever stands between: the address, the network, the gateway's refusal.
     pub async fn connect(target: &Target) -> Result<Self, ClientError> {
         let deadline = Instant::now() + target.timeout;
-        let silent = || ClientError::Silent { url: target.url.to_string(), after: target.timeout };
-        let socket = timeout_at(deadline, open(target)).await.map_err(|_| silent())??;
+        let silent = || ClientError::Silent { url: target.route.url.to_string(), after: target.timeout };
+        let socket = timeout_at(deadline, open(target, deadline)).await.map_err(|_| silent())??;
         let mut wire = Wire { socket };
         let admitted = timeout_at(deadline, admit(&mut wire, target)).await.map_err(|_| silent())?;
         Ok(Self { hello: admitted?, socket: wire.socket, next_id: 1, events: VecDeque::new() })
@@ -178,23 +179,22 @@ impl Client {
 }
 
 struct Wire {
-    socket: WebSocketStream<TcpStream>,
+    socket: WebSocketStream<Io>,
 }
 
-async fn open(target: &Target) -> Result<WebSocketStream<TcpStream>, ClientError> {
-    let url = target.url.to_string();
-    let stream = TcpStream::connect((target.url.host(), target.url.port()))
-        .await
-        .map_err(|cause| ClientError::Unreachable { url: url.clone(), cause })?;
-    // Small frames both ways: waiting for more to send would only add latency.
-    let _ = stream.set_nodelay(true);
+async fn open(target: &Target, deadline: Instant) -> Result<WebSocketStream<Io>, ClientError> {
+    let url = target.route.url.to_string();
+    let strange = |error: tungstenite::Error| ClientError::NotAGateway { url: url.clone(), problem: error.to_string() };
+    let mut request = url.as_str().into_client_request().map_err(strange)?;
+    request.headers_mut().extend(target.route.headers.iter().cloned());
+    let stream = target.route.open(deadline).await?;
     let mut limits = WebSocketConfig::default();
     limits.max_message_size = Some(MAX_PAYLOAD * 2);
     limits.max_frame_size = Some(MAX_PAYLOAD * 2);
-    match client_async_with_config(url.as_str(), stream, Some(limits)).await {
+    match client_async_with_config(request, stream, Some(limits)).await {
         Ok((socket, _)) => Ok(socket),
         Err(tungstenite::Error::Http(response)) => Err(not_upgraded(url, &response)),
-        Err(error) => Err(ClientError::NotAGateway { url, problem: error.to_string() }),
+        Err(error) => Err(strange(error)),
     }
 }
 
@@ -211,7 +211,7 @@ fn not_upgraded(url: String, response: &::http::Response<Option<Vec<u8>>>) -> Cl
 }
 
 async fn admit(wire: &mut Wire, target: &Target) -> Result<Hello, ClientError> {
-    let strange = |problem: String| ClientError::NotAGateway { url: target.url.to_string(), problem };
+    let strange = |problem: String| ClientError::NotAGateway { url: target.route.url.to_string(), problem };
     let challenge = loop {
         match read(&mut wire.socket).await? {
             Frame::Event(event) if event.name == "connect.challenge" => {
@@ -248,12 +248,12 @@ fn outcome(response: Response) -> Result<Value, Box<Refusal>> {
     })))
 }
 
-async fn write(socket: &mut WebSocketStream<TcpStream>, frame: &Value) -> Result<(), ClientError> {
+async fn write(socket: &mut WebSocketStream<Io>, frame: &Value) -> Result<(), ClientError> {
     socket.send(Message::text(frame.to_string())).await.map_err(|error| closed(&error))
 }
 
 /// Pings are answered while we read. Frames that are no JSON are none of ours.
-async fn read(socket: &mut WebSocketStream<TcpStream>) -> Result<Frame, ClientError> {
+async fn read(socket: &mut WebSocketStream<Io>) -> Result<Frame, ClientError> {
     loop {
         let message = match socket.next().await {
             Some(Ok(message)) => message,

@@ -6,13 +6,26 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::VOUCHED_VARIABLE;
 use crate::protocol::Scope;
+use crate::tls::Fingerprint;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address is unusable as it stands: write another.
     #[error("{url:?} cannot be used: {problem}")]
     Url { url: String, problem: String },
+    /// The address would carry secrets and conversations unencrypted through networks of others: use TLS or a tunnel.
+    #[error("{url} is not encrypted, and its host is not known to be in a network of your own; nothing was sent")]
+    Plaintext { url: String },
+    /// The certificate is none that the system trusts for this name.
+    #[error("{url} shows a certificate that is not trusted here: {problem}{}", shown_text(*.shown))]
+    Untrusted { url: String, problem: String, shown: Option<Fingerprint> },
+    /// Another certificate than the pinned one: the gateway was given a new one, or somebody is in between.
+    #[error(
+        "{url} shows another certificate than the pinned one; nothing was sent\n  pinned: {pinned} ({kept_in})\n  shown:  {shown}"
+    )]
+    WrongCertificate { url: String, pinned: Fingerprint, kept_in: String, shown: Fingerprint },
     /// Nobody answers there: start the gateway, or correct the address.
     #[error("no gateway answers at {url}: {cause}")]
     Unreachable { url: String, cause: io::Error },
@@ -156,6 +169,19 @@ impl ClientError {
         match self {
             // Its own text says what to write.
             Self::Url { .. } => None,
+            Self::Plaintext { .. } => Some(format!(
+                "use wss://, the gateway's tailnet name, or SSH (--ssh user@host); for a name in a network that you trust, \
+                 set {VOUCHED_VARIABLE}=1"
+            )),
+            Self::Untrusted { .. } => Some(
+                "compare the fingerprint with the one that `tailclaw gateway status` shows on the gateway's machine; if \
+                 they are the same, pin it with --tls-fingerprint or gateway.remote.tlsFingerprint"
+                    .to_owned(),
+            ),
+            Self::WrongCertificate { kept_in, .. } => Some(format!(
+                "if the gateway was given a new certificate, compare the shown fingerprint with the one on its machine \
+                 and write it into {kept_in}; if not, somebody is in between"
+            )),
             Self::Unreachable { .. } => Some(
                 "start it with `tailclaw gateway`, or check host and port (a gateway listens on 18789 unless told)"
                     .to_owned(),
@@ -181,9 +207,18 @@ impl ClientError {
         match self {
             Self::Unreachable { .. } | Self::Silent { .. } | Self::Closed { .. } | Self::Timeout { .. } => true,
             Self::Refused(refusal) | Self::Failed { refusal, .. } => refusal.retryable,
-            Self::Url { .. } | Self::NotAGateway { .. } | Self::Identity { .. } => false,
+            Self::Url { .. }
+            | Self::Plaintext { .. }
+            | Self::Untrusted { .. }
+            | Self::WrongCertificate { .. }
+            | Self::NotAGateway { .. }
+            | Self::Identity { .. } => false,
         }
     }
+}
+
+fn shown_text(shown: Option<Fingerprint>) -> String {
+    shown.map_or(String::new(), |shown| format!("\n  shown: {shown}"))
 }
 
 fn close_text(code: Option<u16>, reason: &str) -> String {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::device::Claim;
-use super::{Device, GatewayUrl};
+use super::{Device, Route};
 use crate::protocol::handshake::{ClientId, ClientMode};
 use crate::protocol::{PROTOCOL_VERSION, Role, Scope};
 use crate::secret::Secret;
@@ -15,7 +15,7 @@ use crate::secret::Secret;
 /// Where to connect, and as whom.
 #[derive(Debug, Clone)]
 pub struct Target {
-    pub url: GatewayUrl,
+    pub route: Route,
     pub credentials: Credentials,
     /// Over loopback none is needed.
     pub device: Option<Arc<Device>>,
@@ -129,6 +129,7 @@ pub(super) fn connect_params(target: &Target, challenge: &Challenge) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::GatewayUrl;
     use crate::protocol::handshake::ConnectParams;
 
     #[test]
@@ -136,7 +137,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let device = Device::read_or_create(&folder.path().join("device.json")).unwrap();
         let target = Target {
-            url: GatewayUrl::local(1),
+            route: Route::direct(GatewayUrl::local(1)),
             credentials: Credentials { token: Some(Secret::new("t".to_owned())), password: None },
             device: Some(Arc::new(device)),
             scopes: vec![Scope::Read],

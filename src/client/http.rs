@@ -7,9 +7,9 @@ use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::time::Instant;
 
-use super::{ClientError, Credentials, GatewayUrl};
+use super::{ClientError, Credentials, Route};
 
 /// Larger than anything that is asked for.
 const MAX_BODY: usize = 1024 * 1024;
@@ -25,29 +25,34 @@ pub struct Answer {
 /// [`ClientError::Unreachable`], [`ClientError::Silent`], or [`ClientError::NotAGateway`] for an answer that breaks
 /// off or is no HTTP.
 pub async fn fetch(
-    url: &GatewayUrl,
+    route: &Route,
     path: &str,
     credentials: &Credentials,
     timeout: Duration,
 ) -> Result<Answer, ClientError> {
-    match tokio::time::timeout(timeout, exchange(url, path, credentials)).await {
+    let deadline = Instant::now() + timeout;
+    match tokio::time::timeout_at(deadline, exchange(route, path, credentials, deadline)).await {
         Ok(outcome) => outcome,
-        Err(_) => Err(ClientError::Silent { url: url.to_string(), after: timeout }),
+        Err(_) => Err(ClientError::Silent { url: route.url.to_string(), after: timeout }),
     }
 }
 
-async fn exchange(url: &GatewayUrl, path: &str, credentials: &Credentials) -> Result<Answer, ClientError> {
-    let strange = |problem: String| ClientError::NotAGateway { url: url.to_string(), problem };
-    let stream = TcpStream::connect((url.host(), url.port()))
-        .await
-        .map_err(|cause| ClientError::Unreachable { url: url.to_string(), cause })?;
+async fn exchange(
+    route: &Route,
+    path: &str,
+    credentials: &Credentials,
+    deadline: Instant,
+) -> Result<Answer, ClientError> {
+    let strange = |problem: String| ClientError::NotAGateway { url: route.url.to_string(), problem };
+    let stream = route.open(deadline).await?;
     let mut request = hyper::Request::get(path)
-        .header(hyper::header::HOST, url.authority())
+        .header(hyper::header::HOST, route.url.authority())
         .header(hyper::header::CONNECTION, "close");
     if let Some(secret) = credentials.token.as_ref().or(credentials.password.as_ref()) {
         request = request.header(hyper::header::AUTHORIZATION, format!("Bearer {}", secret.expose()));
     }
-    let request = request.body(Empty::<Bytes>::new()).map_err(|error| strange(error.to_string()))?;
+    let mut request = request.body(Empty::<Bytes>::new()).map_err(|error| strange(error.to_string()))?;
+    request.headers_mut().extend(route.headers.iter().cloned());
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| strange(error.to_string()))?;
     let answer = async {

@@ -1,42 +1,48 @@
-//! A gateway's address as people write it: `ws://host:port`, `http://host:port`, or just the host.
+//! A gateway's address as people write it: `ws://host:port`, `wss://host`, the same with `http`, or just the host.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr};
 
-use super::ClientError;
+use super::{ClientError, plaintext};
 
 const DEFAULT_PORT: u16 = 18_789;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayUrl {
+    scheme: Scheme,
     /// Without brackets, also where it is an IPv6 address.
     host: String,
     port: u16,
     path: String,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Plain,
+    Tls,
+}
+
 impl GatewayUrl {
     /// The gateway of this machine.
     #[must_use]
     pub fn local(port: u16) -> Self {
-        Self { host: "127.0.0.1".to_owned(), port, path: "/".to_owned() }
+        Self { scheme: Scheme::Plain, host: "127.0.0.1".to_owned(), port, path: "/".to_owned() }
     }
 
     /// # Errors
-    /// [`ClientError::Url`] for what is no address, or asks for TLS.
+    /// [`ClientError::Url`] for what is no address.
     pub fn parse(text: &str) -> Result<Self, ClientError> {
         let refuse = |problem: &str| ClientError::Url { url: text.to_owned(), problem: problem.to_owned() };
         let text = text.trim();
-        let (with_scheme, default_port) = match text.split_once("://") {
-            Some(_) => (text.to_owned(), 80),
-            None => (format!("ws://{text}"), DEFAULT_PORT),
-        };
+        let has_scheme = text.contains("://");
+        let with_scheme = if has_scheme { text.to_owned() } else { format!("ws://{text}") };
         let uri: ::http::Uri = with_scheme.parse().map_err(|_| refuse("it is no address: write ws://host:port"))?;
-        match uri.scheme_str() {
-            Some("ws" | "http") => {}
-            Some("wss" | "https") => return Err(refuse(TLS)),
-            _ => return Err(refuse("its scheme is not ws: write ws://host:port")),
-        }
+        let (scheme, default_port) = match uri.scheme_str() {
+            Some("ws") if !has_scheme => (Scheme::Plain, DEFAULT_PORT),
+            Some("ws" | "http") => (Scheme::Plain, 80),
+            Some("wss" | "https") => (Scheme::Tls, 443),
+            _ => return Err(refuse("its scheme is neither ws nor wss: write wss://host, or ws://host:port")),
+        };
         if uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
             return Err(refuse("it carries a user name: pass the secret with --token or --password"));
         }
@@ -51,7 +57,24 @@ impl GatewayUrl {
             return Err(refuse("its host is no name and no address: write ws://host:port"));
         }
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        Ok(Self { host: host.to_owned(), port: uri.port_u16().unwrap_or(default_port), path: path.to_owned() })
+        Ok(Self { scheme, host: host.to_owned(), port: uri.port_u16().unwrap_or(default_port), path: path.to_owned() })
+    }
+
+    /// The same, by TLS.
+    #[must_use]
+    pub fn with_tls(self) -> Self {
+        Self { scheme: Scheme::Tls, ..self }
+    }
+
+    /// The same, elsewhere on that host.
+    #[must_use]
+    pub fn on_port(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.scheme == Scheme::Tls
     }
 
     #[must_use]
@@ -77,7 +100,18 @@ impl GatewayUrl {
     /// The same place for a browser.
     #[must_use]
     pub fn page(&self) -> String {
-        format!("http://{}/", self.authority())
+        let scheme = if self.is_tls() { "https" } else { "http" };
+        format!("{scheme}://{}/", self.authority())
+    }
+
+    /// Whether both are the same place: scheme, host, port and path, as edge credentials are bound to it.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        let path = |url: &Self| url.path.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
+        self.scheme == other.scheme
+            && self.host.eq_ignore_ascii_case(&other.host)
+            && self.port == other.port
+            && path(self) == path(other)
     }
 
     /// Whether it is this machine by its own name, without asking a name server.
@@ -95,32 +129,15 @@ impl GatewayUrl {
             return true;
         }
         let found = tokio::net::lookup_host((self.host.as_str(), self.port)).await;
-        found.is_ok_and(|mut addresses| addresses.any(|address| is_tailnet_address(&address)))
+        found.is_ok_and(|mut addresses| addresses.any(|address| plaintext::is_tailnet_address(address.ip())))
     }
-}
-
-const TLS: &str = "TLS is not in this version yet: use ws://, which inside of a tailnet is encrypted all the same";
-
-/// The ranges that Tailscale hands out: 100.64.0.0/10 and fd7a:115c:a1e0::/48.
-fn is_tailnet_address(address: &SocketAddr) -> bool {
-    match address.ip().to_canonical() {
-        IpAddr::V4(address) => {
-            let [first, second, ..] = address.octets();
-            first == 100 && (64..128).contains(&second)
-        }
-        IpAddr::V6(address) => in_tailnet_prefix(address),
-    }
-}
-
-const fn in_tailnet_prefix(address: Ipv6Addr) -> bool {
-    let [one, two, three, ..] = address.segments();
-    one == 0xfd7a && two == 0x115c && three == 0xa1e0
 }
 
 impl fmt::Display for GatewayUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = if self.path == "/" { "" } else { &self.path };
-        write!(formatter, "ws://{}{path}", self.authority())
+        let scheme = if self.is_tls() { "wss" } else { "ws" };
+        write!(formatter, "{scheme}://{}{path}", self.authority())
     }
 }
 
@@ -137,11 +154,27 @@ mod tests {
         assert_eq!(shown("ws://claw"), "ws://claw:80");
         assert_eq!(shown("[::1]:5"), "ws://[::1]:5");
         assert_eq!(shown("ws://h:1/ws"), "ws://h:1/ws");
+        assert_eq!(shown("wss://claw.example"), "wss://claw.example:443");
+        assert_eq!(shown("https://claw.example:8443/"), "wss://claw.example:8443");
+        assert_eq!(GatewayUrl::parse("wss://claw").unwrap().page(), "https://claw:443/");
     }
 
     #[test]
-    fn refuses_tls_and_nonsense() {
-        assert!(GatewayUrl::parse("wss://claw").unwrap_err().to_string().contains("not in this version"));
+    fn a_place_is_scheme_host_port_and_path() {
+        let url = |text: &str| GatewayUrl::parse(text).unwrap();
+        let here = url("wss://Claw.example/gw/");
+        for same in ["wss://claw.example/gw", "https://claw.example:443/gw/?x=1"] {
+            assert!(here.is_same_place(&url(same)), "{same}");
+        }
+        for other in
+            ["ws://claw.example:443/gw", "wss://claw.example:444/gw", "wss://claw.example/", "wss://c.example/gw"]
+        {
+            assert!(!here.is_same_place(&url(other)), "{other}");
+        }
+    }
+
+    #[test]
+    fn refuses_nonsense() {
         assert!(GatewayUrl::parse("ftp://claw").is_err());
         assert!(GatewayUrl::parse("ws://ada:secret@claw").unwrap_err().to_string().contains("--token"));
         for nonsense in ["", "..[::1]:5", "[claw]:5", "[::1", "ws://[]"] {
@@ -155,9 +188,9 @@ mod tests {
         assert!(GatewayUrl::parse("[::1]:1").unwrap().is_loopback());
         assert!(!GatewayUrl::parse("claw").unwrap().is_loopback());
         for (address, is_tailnet) in
-            [("100.64.0.1:1", true), ("100.127.9.9:1", true), ("100.128.0.1:1", false), ("[fd7a:115c:a1e0::1]:1", true)]
+            [("100.64.0.1", true), ("100.127.9.9", true), ("100.128.0.1", false), ("fd7a:115c:a1e0::1", true)]
         {
-            assert_eq!(is_tailnet_address(&address.parse().unwrap()), is_tailnet, "{address}");
+            assert_eq!(plaintext::is_tailnet_address(address.parse().unwrap()), is_tailnet, "{address}");
         }
     }
 

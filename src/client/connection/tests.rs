@@ -1,11 +1,11 @@
 //! Against a gateway of a few lines, frame by frame.
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
 use super::*;
-use crate::client::{Credentials, GatewayUrl};
+use crate::client::{Credentials, GatewayUrl, Route};
 use crate::protocol::Scope;
 
 type Server = WebSocketStream<TcpStream>;
@@ -14,7 +14,7 @@ type Server = WebSocketStream<TcpStream>;
 async fn listen() -> (Target, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let target = Target {
-        url: GatewayUrl::local(listener.local_addr().unwrap().port()),
+        route: Route::direct(GatewayUrl::local(listener.local_addr().unwrap().port())),
         credentials: Credentials::default(),
         device: None,
         scopes: vec![Scope::Read],
