@@ -54,6 +54,9 @@ pub(super) fn print(
         } else {
             "               its SHA-256 fingerprint, for clients that pin it\n"
         });
+        if reader == Reader::Person && pair.is_self_signed {
+            text.push_str(&qr_code(&format!("sha256:{}", pair.fingerprint)));
+        }
     }
     let settings = agent.settings();
     let model = &settings.model;
@@ -107,6 +110,10 @@ pub(super) fn print_tailnet(health: &TailnetHealth, port: u16, serves: bool, rea
             }
         }
         ("Running", _, Some(name)) if serves => {
+            if let Some(url) = health.https.as_ref().and_then(|https| https.url.as_deref()) {
+                let _ = writeln!(text, "  tailnet      {url}");
+                return say(&text);
+            }
             let _ = writeln!(text, "  tailnet      http://{name}:{port}");
             for address in &health.addresses {
                 let shown = if address.contains(':') { format!("[{address}]") } else { address.clone() };

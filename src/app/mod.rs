@@ -6,6 +6,7 @@
 mod expiry;
 mod greeting;
 mod host;
+mod https;
 mod look;
 mod recheck;
 mod reload;
@@ -41,6 +42,7 @@ use crate::rpc::{Doors, Place, Presence, Services, System, Voicewake};
 use crate::sessions::{SessionKey, Sessions};
 use crate::shutdown::Shutdown;
 use crate::store::{Database, GatewayIdentity};
+use crate::tls::Certificates;
 use crate::{agent, gateway, logging, sessions, store};
 
 /// How long runs may go on after the gateway was asked to end.
@@ -77,7 +79,7 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
     let listeners = bind(&resolved).await?;
     let addresses: Vec<SocketAddr> = listeners.iter().map(KernelListener::address).collect();
 
-    let parts = assemble(&resolved, &addresses).await?;
+    let parts = assemble(&resolved, &addresses, tls.as_ref().map(|tls| tls.certificates.clone())).await?;
     let shutdown = parts.gateway.shutdown.clone();
     for listener in listeners {
         let entrance = tls.as_ref().map_or(Entrance::Streams, |tls| Entrance::Secure(tls.certificates.clone()));
@@ -181,7 +183,11 @@ fn open_nodes(
     (nodes.clone(), Voicewake { database, bus, nodes })
 }
 
-async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Result<Parts> {
+async fn assemble(
+    resolved: &Resolved,
+    addresses: &[SocketAddr],
+    certificates: Option<Certificates>,
+) -> anyhow::Result<Parts> {
     let paths = &resolved.paths;
     let database = open_database(paths).await?;
     let identity = Arc::new(GatewayIdentity::load_or_create(&paths.state_dir.join("identity").join("gateway.key"))?);
@@ -210,13 +216,14 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
     let presence = Presence::new(own_presence(addresses));
     let pairing = Pairing::new(resolved.pairing.clone(), database.clone(), Arc::clone(&identity), bus.clone());
     shutdown.spawn(pairing.clone().keep_sightings(shutdown.clone()));
+    let doors = Doors { bind: resolved.bind.clone(), tailnet: tailnet.clone(), auth: Arc::clone(&auth), certificates };
     let services = Services {
         agent: agent.clone(),
         sessions: sessions.clone(),
         system: system.clone(),
         presence: presence.clone(),
         pairing: pairing.clone(),
-        doors: Doors { bind: resolved.bind.clone(), tailnet: tailnet.clone(), auth: Arc::clone(&auth) },
+        doors: doors.clone(),
         heartbeats: heartbeats.clone(),
         cron,
         approvals,
@@ -247,6 +254,7 @@ async fn assemble(resolved: &Resolved, addresses: &[SocketAddr]) -> anyhow::Resu
         connections,
         unauthenticated: AddressLimit::new(resolved.auth.max_unauthenticated_per_address),
         patience: Live::new(resolved.patience),
+        doors,
         http: Surface::new(resolved.http.clone(), agent.clone(), sessions, heartbeats),
         public_paths: resolved.exposure.public.as_ref().map(|public| public.paths.clone()).unwrap_or_default(),
     };

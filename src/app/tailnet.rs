@@ -7,11 +7,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::expiry::Expiry;
+use super::https::OwnHttps;
 use super::recheck::{self, Teller};
 use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
 use crate::gateway::{Entrance, Gateway};
-use crate::protocol::system::TailnetHealth;
+use crate::protocol::system::{HttpsHealth, TailnetHealth};
 use crate::tailnet::{Error, Identity, Node, Settings, State};
 
 /// What joining needs.
@@ -41,7 +42,8 @@ impl Join {
                     self.node.send_replace(Some(node.clone()));
                     recheck::start(Teller::Node(node.clone()), &self.gateway);
                     self.serve(&node).await;
-                    self.follow(node).await;
+                    let https = self.https(&node);
+                    self.follow(node, https).await;
                 }
                 Err(error) => self.give_up(&error),
             }
@@ -59,8 +61,16 @@ impl Join {
         }
     }
 
+    #[cfg_attr(not(feature = "tailnet"), expect(unreachable_code, reason = "there is no node without the feature"))]
+    fn https(&self, node: &Node) -> watch::Receiver<Option<HttpsHealth>> {
+        if !self.serves {
+            return watch::channel(None).1;
+        }
+        OwnHttps::start(node.clone(), &self.settings.state_dir, &self.gateway)
+    }
+
     /// Keeps what others see of the node up to date until the end.
-    async fn follow(self, node: Node) {
+    async fn follow(self, node: Node, mut https: watch::Receiver<Option<HttpsHealth>>) {
         let (mut state, mut health) = (node.state(), node.health());
         let mut expiry = Expiry::default();
         let stopped = self.gateway.shutdown.stopped();
@@ -68,6 +78,9 @@ impl Join {
         loop {
             let offset = node.clock_offset_ms().await;
             let mut now = describe(&state.borrow_and_update(), &health.borrow_and_update());
+            if now.state == "Running" {
+                now.https = https.borrow_and_update().clone();
+            }
             let next_look = expiry.add_to(&mut now, offset);
             learn_names(&self.own_names, &state.borrow());
             self.show(now);
@@ -76,6 +89,8 @@ impl Join {
                 changed = state.changed() => changed,
                 changed = health.changed() => changed,
                 () = tokio::time::sleep(next_look) => Ok(()),
+                // A sender that has gone has nothing more to say; the node goes on.
+                Ok(()) = https.changed() => Ok(()),
             };
             if changed.is_err() {
                 return;
@@ -85,7 +100,10 @@ impl Join {
 
     fn show(&self, now: TailnetHealth) {
         let before = self.view.send_replace(Some(now.clone()));
-        let is_news = before.is_none_or(|before| (before.state, &before.login_url) != (now.state, &now.login_url));
+        let seen = |health: &TailnetHealth| {
+            (health.state, health.login_url.clone(), health.https.as_ref().and_then(|https| https.url.clone()))
+        };
+        let is_news = before.is_none_or(|before| seen(&before) != seen(&now));
         if !is_news {
             return;
         }
@@ -148,7 +166,7 @@ fn running(identity: &Identity, base: TailnetHealth) -> TailnetHealth {
     }
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -39,6 +39,7 @@ pub(super) async fn main(args: &StatusArgs, context: &Context) -> anyhow::Result
     let draft = context.draft(Overrides::default())?;
     let timeout = Duration::from_millis(args.timeout);
     let destination = args.connect.destination(context, timeout).await?;
+    let fingerprint = draft.tls.as_ref().and_then(|tls| tls.fingerprint().ok()).map(|known| known.to_string());
     let mut report = json!({
         "config": { "path": paths.config_file, "exists": Document::read(&paths.config_file)?.exists() },
         "stateDir": paths.state_dir,
@@ -46,6 +47,7 @@ pub(super) async fn main(args: &StatusArgs, context: &Context) -> anyhow::Result
             "bindMode": bind_name(draft.bind.mode),
             "port": draft.bind.port,
             "authMode": draft.access.mode_name(),
+            "tls": { "enabled": draft.tls.is_some(), "fingerprint": fingerprint },
             "allowTailscale": draft.access.allows_tailscale(),
             "probeUrl": destination.route.url.to_string(),
             "controlUi": destination.route.url.page(),
@@ -120,6 +122,10 @@ fn render(report: &Value) -> String {
     rows.add("gateway", format!("bind {}, port {}", report::text(gateway.at("bindMode")), gateway.at("port")));
     let tailscale = if gateway.at("allowTailscale") == true { ", or a tailnet identity" } else { "" };
     rows.add("auth", format!("{}{tailscale}", report::text(gateway.at("authMode"))));
+    if gateway.at("tls.enabled") == true {
+        let fingerprint = gateway.at("tls.fingerprint").as_str().unwrap_or("there is none yet: start the gateway");
+        rows.add("certificate", fingerprint.to_owned());
+    }
     rows.add("Control UI", report::text(gateway.at("controlUi")));
     if report.at("rpc").is_object() {
         let listening = if report.at("port.listening") == true { "yes".to_owned() } else { alarming("no") };

@@ -14,6 +14,7 @@ mod context;
 mod cron;
 mod devices;
 mod failure;
+mod fingerprint;
 mod force;
 mod gateway;
 mod gateway_status;

@@ -55,10 +55,13 @@ pub(super) fn tailnet(tailnet: &Value) -> Option<String> {
     if let Some(reason) = tailnet.at("reason").as_str() {
         lines.push(alarming(&plain(reason)));
     }
-    for url in [tailnet.at("serve.url"), tailnet.at("serve.publicUrl")].into_iter().filter_map(Value::as_str) {
+    for url in [tailnet.at("https.url"), tailnet.at("serve.url"), tailnet.at("serve.publicUrl")]
+        .into_iter()
+        .filter_map(Value::as_str)
+    {
         lines.push(plain(url));
     }
-    if let Some(problem) = tailnet.at("serve.problem").as_str() {
+    for problem in [tailnet.at("https.problem"), tailnet.at("serve.problem")].into_iter().filter_map(Value::as_str) {
         lines.push(alarming(&plain(problem)));
     }
     lines.extend(list(tailnet.at("warnings")).iter().map(|warning| alarming(&format!("warning: {warning}"))));

@@ -1,13 +1,15 @@
 //! For whom a request is made: by what its stream's peer proves, and where that speaks for many, by what it says of this
 //! one.
 
-use std::sync::Once;
+use std::sync::{Arc, Once};
 
 use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, Request, StatusCode, header};
+use http::uri::PathAndQuery;
+use http::{HeaderValue, Request, StatusCode, Uri, header};
 use hyper::body::Incoming;
 
 use super::{Gateway, http as routes, upgrade};
+use crate::live::Live;
 use crate::net::deadline::WriteDeadline;
 use crate::net::forwarded::{self, Unattributable};
 use crate::net::{FunnelDoor, Peer, Stream};
@@ -21,6 +23,8 @@ pub enum Entrance {
     Streams,
     /// The same within TLS, and nothing else.
     Secure(Certificates),
+    /// Nobody is let in here: every request is led to this host over HTTPS, whatever host it asked for.
+    Elsewhere(Arc<Live<String>>),
     /// Behind this machine's tailscaled.
     Serve(Door),
 }
@@ -61,6 +65,7 @@ impl Entrance {
     ) -> Result<Peer, Response> {
         let peer = match self {
             Self::Streams | Self::Secure(_) => attributed(peer, request, gateway)?,
+            Self::Elsewhere(host) => return Err(led_to(&host.get(), request.uri())),
             Self::Serve(door) => {
                 let (caller, uri) =
                     door.caller(request.uri(), request.headers()).await.map_err(|turned| turn_away(&peer, &turned))?;
@@ -89,6 +94,15 @@ fn attributed(peer: Peer, request: &mut Request<Incoming>, gateway: &Gateway) ->
             Ok(peer)
         }
     }
+}
+
+fn led_to(host: &str, uri: &Uri) -> Response {
+    // What is no path of ours to begin with (`*`, a proxy's absolute address) leads to the front.
+    let path = uri.path_and_query().map(PathAndQuery::as_str).filter(|path| path.starts_with('/')).unwrap_or("/");
+    let Ok(location) = HeaderValue::try_from(format!("https://{host}{path}")) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)], "use https:// here\n").into_response()
 }
 
 /// Once at a level that calls for a person: strangers shall not fill the log.

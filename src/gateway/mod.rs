@@ -35,7 +35,7 @@ use crate::net::{AddressLimit, Patience};
 use crate::nodes::Nodes;
 use crate::pairing::Pairing;
 use crate::protocol::handshake::SessionDefaults;
-use crate::rpc::{Presence, System, Table, Voicewake};
+use crate::rpc::{Doors, Presence, System, Table, Voicewake};
 use crate::shutdown::Shutdown;
 
 /// What connections share. Made once by `app`.
@@ -58,6 +58,8 @@ pub struct Gateway {
     /// With connections that begin from now on.
     pub patience: Live<Patience>,
     pub http: Surface,
+    /// Where new devices are told to go.
+    pub doors: Doors,
     /// What everybody on the internet may ask for: `gateway.tailscale.publicPaths`.
     pub public_paths: Vec<String>,
 }

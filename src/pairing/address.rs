@@ -6,13 +6,20 @@ use http::Uri;
 
 use crate::net::bind::BindMode;
 
+/// Where an address comes from that the node has.
+const TAILNET: &str = "gateway.bind=tailnet";
+
 /// How the gateway can be reached.
 #[derive(Debug, Clone)]
 pub struct Reach {
     pub bind: BindMode,
     pub port: u16,
+    /// Whether what is bound speaks TLS.
+    pub has_tls: bool,
     /// The name of our tailnet node, once it has joined.
     pub tailnet_name: Option<String>,
+    /// Whether that name has HTTPS of its own, on 443.
+    pub tailnet_https: bool,
 }
 
 /// What stands in a setup code, and where it comes from.
@@ -48,7 +55,19 @@ pub enum AddressError {
     JoinNeedsTls,
 }
 
+impl Reach {
+    const fn scheme(&self) -> &'static str {
+        if self.has_tls { "wss" } else { "ws" }
+    }
+}
+
 impl Address {
+    /// Whether it is what the kernel's listeners are bound to, and shows their certificate.
+    #[must_use]
+    pub fn is_bound(&self) -> bool {
+        self.url.starts_with("wss://") && self.source != TAILNET
+    }
+
     /// What a join URL begins with: the same place over HTTP, since it is the one that hands the token out.
     ///
     /// # Errors
@@ -71,7 +90,7 @@ impl Address {
 /// There is no address that another device could use.
 pub fn choose(public_url: Option<&str>, reach: &Reach) -> Result<Address, AddressError> {
     if let Some(url) = public_url {
-        let url = normalise(url).ok_or(AddressError::Invalid)?;
+        let url = normalise(url, reach.scheme()).ok_or(AddressError::Invalid)?;
         let (scheme, rest) = url.split_once("://").ok_or(AddressError::Invalid)?;
         let host = host_of(rest);
         let own_node = reach.tailnet_name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(host));
@@ -83,33 +102,35 @@ pub fn choose(public_url: Option<&str>, reach: &Reach) -> Result<Address, Addres
     }
     let port = reach.port;
     if let Some(name) = &reach.tailnet_name {
-        return Ok(Address { url: format!("ws://{name}:{port}"), source: "gateway.bind=tailnet", is_private: true });
+        let url = if reach.tailnet_https { format!("wss://{name}") } else { format!("ws://{name}:{port}") };
+        return Ok(Address { url, source: TAILNET, is_private: true });
     }
+    let (scheme, is_private) = (reach.scheme(), reach.has_tls);
     match reach.bind {
         BindMode::Lan => {
             let address = lan_address().ok_or(AddressError::NoLan)?;
-            Ok(Address { url: format!("ws://{address}:{port}"), source: "gateway.bind=lan", is_private: false })
+            Ok(Address { url: format!("{scheme}://{address}:{port}"), source: "gateway.bind=lan", is_private })
         }
         BindMode::Custom(address) if !address.is_loopback() && !address.is_unspecified() => {
             let host = match address {
                 IpAddr::V4(address) => address.to_string(),
                 IpAddr::V6(address) => format!("[{address}]"),
             };
-            if !may_be_plain(&host) {
+            if !is_private && !may_be_plain(&host) {
                 return Err(AddressError::Insecure);
             }
-            Ok(Address { url: format!("ws://{host}:{port}"), source: "gateway.bind=custom", is_private: false })
+            Ok(Address { url: format!("{scheme}://{host}:{port}"), source: "gateway.bind=custom", is_private })
         }
         BindMode::Loopback | BindMode::Tailnet | BindMode::Custom(_) => Err(AddressError::OnlyLoopback),
     }
 }
 
-/// `wss://host[:port][/path]`: a web address becomes the socket's, a bare host gets `ws`.
-fn normalise(text: &str) -> Option<String> {
+/// `wss://host[:port][/path]`: a web address becomes the socket's, a bare host gets the scheme of what is bound.
+fn normalise(text: &str, bare: &str) -> Option<String> {
     let text = text.trim();
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
-        None => ("ws".to_owned(), text),
+        None => (bare.to_owned(), text),
     };
     let scheme = match scheme.as_str() {
         "ws" | "http" => "ws",
@@ -164,7 +185,13 @@ mod tests {
     use super::*;
 
     fn reach(bind: BindMode, tailnet_name: Option<&str>) -> Reach {
-        Reach { bind, port: 18_789, tailnet_name: tailnet_name.map(str::to_owned) }
+        Reach {
+            bind,
+            port: 18_789,
+            has_tls: false,
+            tailnet_https: false,
+            tailnet_name: tailnet_name.map(str::to_owned),
+        }
     }
 
     fn chosen(url: Option<&str>, bind: BindMode, name: Option<&str>) -> Result<(String, bool), AddressError> {
@@ -191,6 +218,9 @@ mod tests {
     fn the_tailnet_node_comes_before_what_is_bound() {
         let tailnet = chosen(None, BindMode::Loopback, Some("gw.tail.ts.net"));
         assert_eq!(tailnet, Ok(("ws://gw.tail.ts.net:18789".into(), true)));
+        let https = Reach { tailnet_https: true, ..reach(BindMode::Tailnet, Some("gw.tail.ts.net")) };
+        let https = choose(None, &https).unwrap();
+        assert_eq!((https.url.as_str(), https.is_bound()), ("wss://gw.tail.ts.net", false));
         assert_eq!(chosen(None, BindMode::Loopback, None), Err(AddressError::OnlyLoopback));
         assert_eq!(chosen(None, BindMode::Tailnet, None), Err(AddressError::OnlyLoopback));
         let custom = chosen(None, BindMode::Custom("192.168.1.2".parse().unwrap()), None);
@@ -200,11 +230,21 @@ mod tests {
     }
 
     #[test]
+    fn with_tls_what_is_bound_is_private() {
+        let tls = |url, bind| choose(url, &Reach { has_tls: true, ..reach(bind, None) });
+        let custom = tls(None, BindMode::Custom("203.0.113.9".parse().unwrap())).unwrap();
+        assert_eq!((custom.url.as_str(), custom.is_private), ("wss://203.0.113.9:18789", true));
+        assert_eq!(custom.join_base().as_deref(), Ok("https://203.0.113.9:18789"));
+        assert_eq!(tls(Some("gw.example.com:1"), BindMode::Loopback).unwrap().url, "wss://gw.example.com:1");
+        assert_eq!(tls(None, BindMode::Loopback), Err(AddressError::OnlyLoopback));
+    }
+
+    #[test]
     fn fuzz_addresses() {
         let seeds = ["wss://gateway.example/x", "ws://192.168.1.5:18789", "https://[fd7a::1]:443", "http://h", "h:1"];
         crate::fuzz::fuzz_text(&seeds, |text| {
-            if let Some(url) = normalise(text) {
-                assert_eq!(normalise(&url).as_ref(), Some(&url), "{text:?}");
+            if let Some(url) = normalise(text, "ws") {
+                assert_eq!(normalise(&url, "wss").as_ref(), Some(&url), "{text:?}");
                 assert!(may_be_plain(host_of("")) || !url.contains(char::is_whitespace), "{text:?}");
             }
         });

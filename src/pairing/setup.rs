@@ -13,6 +13,7 @@ use crate::protocol::devices::{SetupAccess, SetupCompletion, SetupPayload};
 use crate::protocol::{Event, Role, Scope};
 use crate::secret::{Secret, fingerprint, random_token};
 use crate::store::{self, Presented, SetupRecord};
+use crate::tls::Fingerprint;
 
 const TTL_MS: u64 = 10 * 60 * 1_000;
 /// How long what became of a code can be asked for.
@@ -27,6 +28,8 @@ pub struct SetupOrder {
     pub access: SetupAccess,
     /// What the device is to connect to.
     pub gateway_url: String,
+    /// Of the certificate that it will see there.
+    pub tls_fingerprint: Option<Fingerprint>,
     pub with_join_code: bool,
 }
 
@@ -108,7 +111,9 @@ impl Pairing {
             return Err(Error::TooManySetupCodes);
         }
         tracing::info!(setup.id = %record.setup_id, access = record.access.as_str(), "a setup code was made");
-        let payload = serde_json::to_vec(&self.payload(&record)).unwrap_or_default();
+        let mut payload = self.payload(&record);
+        payload.tls_fingerprint = order.tls_fingerprint.map(|fingerprint| fingerprint.to_string());
+        let payload = serde_json::to_vec(&payload).unwrap_or_default();
         Ok(SetupTicket {
             setup_id: record.setup_id,
             code: Secret::new(URL_SAFE_NO_PAD.encode(payload)),
@@ -129,7 +134,7 @@ impl Pairing {
         }))
     }
 
-    /// Hands out what stands behind a join code, once.
+    /// Hands out what stands behind a join code, once. Which certificate is shown now, the caller knows.
     ///
     /// # Errors
     /// The records could not be changed.
@@ -195,6 +200,7 @@ impl Pairing {
             url: record.gateway_url.clone(),
             bootstrap_token: self.0.identity.setup_token(&record.setup_id).expose().clone(),
             expires_at_ms: record.expires_at,
+            tls_fingerprint: None,
         }
     }
 }

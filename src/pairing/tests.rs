@@ -87,7 +87,12 @@ async fn a_token_of_a_tailnet_node_works_there_alone_unless_told_otherwise() {
 
 /// Lets a phone in by a setup code, and says which.
 async fn set_up(pairing: &Pairing, device_id: &str) -> (String, SetupDelivery) {
-    let order = SetupOrder { access: SetupAccess::Full, gateway_url: "ws://127.0.0.1:1".into(), with_join_code: false };
+    let order = SetupOrder {
+        access: SetupAccess::Full,
+        gateway_url: "ws://127.0.0.1:1".into(),
+        tls_fingerprint: None,
+        with_join_code: false,
+    };
     let setup_id = pairing.make_setup_code(order).await.unwrap().setup_id;
     let token = pairing.0.identity.setup_token(&setup_id);
     let scopes: [Scope; 0] = [];

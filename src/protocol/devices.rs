@@ -355,6 +355,9 @@ pub struct SetupPayload {
     pub url: String,
     pub bootstrap_token: String,
     pub expires_at_ms: u64,
+    /// What to pin, where the URL is the gateway's own door and speaks TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_fingerprint: Option<String>,
 }
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]

@@ -133,6 +133,22 @@ pub struct TailnetHealth {
     /// How it is offered by Serve and Funnel. Absent where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub serve: Option<ServeHealth>,
+    /// HTTPS by the node's own name, where the gateway is bound to the tailnet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub https: Option<HttpsHealth>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpsHealth {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The end of the certificate, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at_ms: Option<u64>,
+    /// What is missing, in a sentence that says what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]

@@ -16,6 +16,7 @@ use crate::protocol::devices::{
     SetupStatusReply, TokenRevoke, TokenRotate,
 };
 use crate::protocol::{ErrorShape, NoParams};
+use crate::tls::{Certificates, Fingerprint};
 
 /// The longest label, in characters.
 const MAX_LABEL: usize = 64;
@@ -27,6 +28,8 @@ pub struct Doors {
     pub tailnet: TailnetView,
     /// The mode of the shared secret: how others come in.
     pub auth: Arc<Live<auth::Settings>>,
+    /// Of what is bound, where it speaks TLS.
+    pub certificates: Option<Certificates>,
 }
 
 #[derive(Debug, Clone)]
@@ -132,7 +135,12 @@ async fn setup_code(setup: Setup, _: Context, params: SetupCodeParams) -> Result
     let access_downgraded = wanted == SetupAccess::Full && !address.is_private;
     let access = if access_downgraded { SetupAccess::Limited } else { wanted };
     let join_base = if params.join_url { Some(address.join_base()?) } else { None };
-    let order = SetupOrder { access, gateway_url: address.url.clone(), with_join_code: params.join_url };
+    let order = SetupOrder {
+        access,
+        tls_fingerprint: setup.doors.fingerprint(&address.url),
+        gateway_url: address.url.clone(),
+        with_join_code: params.join_url,
+    };
     let ticket = setup.pairing.make_setup_code(order).await?;
     let join_url = join_base.zip(ticket.join_code.as_ref()).map(|(base, code)| format!("{base}/j/{}", code.expose()));
     Ok(SetupCodeReply {
@@ -171,8 +179,22 @@ impl Doors {
     }
 
     fn reach(&self) -> Reach {
-        let tailnet_name = self.tailnet.borrow().as_ref().and_then(|tailnet| tailnet.name.clone());
-        Reach { bind: self.bind.mode, port: self.bind.port, tailnet_name }
+        let tailnet = self.tailnet.borrow().clone().unwrap_or_default();
+        Reach {
+            bind: self.bind.mode,
+            port: self.bind.port,
+            has_tls: self.certificates.is_some(),
+            tailnet_https: tailnet.https.is_some_and(|https| https.url.is_some()),
+            tailnet_name: tailnet.name,
+        }
+    }
+
+    /// What is shown at that address, where it is what is bound here: elsewhere somebody else may end TLS.
+    #[must_use]
+    pub fn fingerprint(&self, url: &str) -> Option<Fingerprint> {
+        let certificates = self.certificates.as_ref()?;
+        let own = choose_address(None, &self.reach()).ok()?;
+        (own.url == url && own.is_bound()).then(|| certificates.shown().fingerprint)
     }
 }
 

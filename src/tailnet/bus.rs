@@ -187,7 +187,7 @@ impl Lines {
 }
 
 /// Between half of it and all of it. Without randomness, all of it.
-fn jittered(pause: Duration) -> Duration {
+pub fn jittered(pause: Duration) -> Duration {
     let random = getrandom::u32().unwrap_or(u32::MAX);
     pause / 2 + (pause / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }

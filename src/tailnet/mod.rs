@@ -51,6 +51,7 @@ use crate::secret::Secret;
 
 #[cfg(not(feature = "tailnet"))]
 pub use absent::{Node, TailnetListener, rearm_signal_handlers};
+pub use bus::jittered;
 pub use error::Error;
 pub use host::Host;
 #[cfg(feature = "tailnet")]

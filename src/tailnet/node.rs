@@ -87,7 +87,7 @@ impl Node {
     /// Told when who is in the tailnet, or what they may do, may have changed: [`Node::whois`] may answer otherwise.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<()> {
-        self.0.report.changes.subscribe()
+        self.0.daemon.report.changes.subscribe()
     }
 
     /// Takes connections to a TCP port of the node's addresses, as soon as it has any.

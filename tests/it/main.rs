@@ -38,3 +38,4 @@ mod setup_codes;
 mod ssh;
 mod stay;
 mod system;
+mod tls;

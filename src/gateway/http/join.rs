@@ -22,7 +22,11 @@ async fn hand_out(State(gateway): State<Arc<Gateway>>, method: Method, Path(code
         _ => Ok(None),
     };
     let mut response = match payload {
-        Ok(Some(payload)) => Json(payload).into_response(),
+        Ok(Some(mut payload)) => {
+            payload.tls_fingerprint =
+                gateway.doors.fingerprint(&payload.url).map(|fingerprint| fingerprint.to_string());
+            Json(payload).into_response()
+        }
         Ok(None) => (StatusCode::NOT_FOUND, Json(json!({ "error": "not_found" }))).into_response(),
         Err(error) => {
             tracing::error!(%error, "a join code could not be looked up");

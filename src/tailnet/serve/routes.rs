@@ -106,6 +106,10 @@ mod tests {
             tags: Vec::new(),
             login: None,
             key_expiry: None,
+            renewal_url: None,
+            magic_dns: true,
+            may_funnel: true,
+            may_https: true,
         }
     }
 

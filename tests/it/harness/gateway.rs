@@ -186,7 +186,7 @@ impl Gateway {
         eventually("the gateway answers /readyz", seconds(30), || async {
             process.lock().unwrap().assert_running();
             match get(&http, "/readyz").await {
-                Ok(answer) if answer.status == 200 => Ok(()),
+                Ok(answer) if answer.is_served() => Ok(()),
                 Ok(answer) => Err(format!("{answer:?}")),
                 Err(error) => Err(error),
             }

@@ -22,6 +22,11 @@ impl Response {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}; the answer was {self:?}"))
     }
 
+    /// Whether the gateway serves: it is ready, or speaks TLS only and says so.
+    pub fn is_served(&self) -> bool {
+        self.status == 200 || (self.status == 400 && self.body.contains("speaks TLS only"))
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }

@@ -33,7 +33,7 @@ impl LanHost {
             };
             let stream = dial(pid, "127.0.0.1", port);
             match request(stream, "GET", "127.0.0.1", "/readyz", &[]).await {
-                Ok(answer) if answer.status == 200 => Ok(()),
+                Ok(answer) if answer.is_served() => Ok(()),
                 other => Err(format!("{other:?}")),
             }
         })

@@ -26,9 +26,9 @@ mod tls_front;
 mod tools;
 
 pub use acme::Pebble;
-pub use authority::{Authority, tls};
+pub use authority::{Authority, any_tls, tls};
 pub use browser::Browser;
-pub use client::{Closed, Device, RawClient, Reply, connect_params};
+pub use client::{Closed, Device, Io, RawClient, Reply, connect_params};
 pub use gateway::{Gateway, GatewayBuilder, Output, gateway};
 pub use headscale::{Headscale, Node, Owner};
 pub use http::{Response, get, request, send};

@@ -36,6 +36,13 @@ impl OpenClaw {
         OpenClaw::with_config(&config.to_string(), url, token)
     }
 
+    /// The same for one whose certificate is known by its fingerprint.
+    pub fn pinned(url: &str, token: &str, fingerprint: &str) -> OpenClaw {
+        let remote = serde_json::json!({"url": url, "token": token, "tlsFingerprint": fingerprint});
+        let config = serde_json::json!({"gateway": {"mode": "remote", "remote": remote}});
+        OpenClaw::with_config(&config.to_string(), url, token)
+    }
+
     fn with_config(config: &str, url: &str, token: &str) -> OpenClaw {
         let home = tempfile::Builder::new().prefix("openclaw-home-").tempdir().expect("a temporary folder");
         std::fs::create_dir(home.path().join("state")).expect("the state folder is made");
