@@ -181,6 +181,8 @@ mod tests {
             "tailclaw gateway send --message hi --session-key main --json",
             "tailclaw health --url wss://h --token t --tls-fingerprint sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824",
             "tailclaw health --url wss://h --token t --trust-first-use",
+            "tailclaw health --url ws://h --token -starts-with-a-hyphen",
+            "tailclaw gateway --token -starts-with-a-hyphen",
             "tailclaw tunnel ada@claw --identity /k --port 5 --local-port 6 --json",
             "tailclaw run-guarded 1 -- ssh -N -o A=b -- h",
             "tailclaw up --yes --hostname claw --control-url http://x --auth-key k",

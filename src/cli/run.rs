@@ -21,10 +21,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "MODE")]
     auth: Option<String>,
     /// The token that callers have to show
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     token: Option<String>,
     /// The password that callers have to show
-    #[arg(long, value_name = "PASSWORD")]
+    #[arg(long, value_name = "PASSWORD", allow_hyphen_values = true)]
     password: Option<String>,
     /// off or embedded
     #[arg(long, value_name = "MODE")]

@@ -41,10 +41,11 @@ pub(super) struct ConnectArgs {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
     /// Gateway token
-    #[arg(long, value_name = "TOKEN")]
+    // One letter in 64 is a hyphen, the first one too.
+    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
     token: Option<String>,
     /// Gateway password
-    #[arg(long, value_name = "PASSWORD", conflicts_with = "token")]
+    #[arg(long, value_name = "PASSWORD", conflicts_with = "token", allow_hyphen_values = true)]
     password: Option<String>,
     /// SHA-256 of the gateway's certificate: that one is taken, and no other
     #[arg(long, value_name = "SHA256")]
@@ -82,12 +83,16 @@ impl ConnectArgs {
     pub(super) async fn destination(&self, context: &Context, timeout: Duration) -> anyhow::Result<Destination> {
         let around = Around::of(&context.environment);
         let said = self.said();
-        // Flags that say all are a way back from a broken configuration.
+        // Flags that say all are a way back from a broken configuration; and to an address without TLS nothing of the
+        // configuration goes, so that no program is asked for secrets of which none is used.
         let says_all = said.url.is_some() || said.ssh.is_some();
-        let draft = match context.draft(Overrides::default()) {
-            Ok(draft) => Some(draft),
-            Err(_) if says_all => None,
-            Err(error) => return Err(error.into()),
+        let draft = match said.url.map(GatewayUrl::parse).transpose()? {
+            Some(url) if !url.is_tls() => None,
+            _ => match context.draft(Overrides::default()) {
+                Ok(draft) => Some(draft),
+                Err(_) if says_all => None,
+                Err(error) => return Err(error.into()),
+            },
         };
         match decision::decide(&said, &around, draft.as_ref())? {
             Plan::Here { port } => {
