@@ -89,8 +89,11 @@ impl OwnNode {
                 State::Stopped { reason } => {
                     return Err(TunnelError::Node(format!("this command's tailnet node has stopped: {reason}")));
                 }
-                State::NeedsLogin { url: Some(_) } if has_key => {
-                    return Err(TunnelError::NotLetIn("its auth key is not valid, or not any more".to_owned()));
+                // Until the control server has answered, the node is starting: this is its answer to the key.
+                State::NeedsLogin { .. } if has_key => {
+                    let said = self.node.health().borrow().join("; ");
+                    let said = if said.is_empty() { "its auth key was not taken".to_owned() } else { said };
+                    return Err(TunnelError::NotLetIn(said));
                 }
                 State::NeedsLogin { url: Some(url) } => Some(Step::LogIn { url: url.clone() }),
                 State::NeedsApproval => Some(Step::WaitForApproval),

@@ -1,6 +1,7 @@
 //! OpenClaw's own published command line against the gateway: what its users type today must work unchanged.
 
-use crate::harness::{OpenClaw, Output, gateway, tailnet};
+use crate::harness::{Machine, OpenClaw, Output, gateway, tailnet};
+use serde_json::{Value, json};
 
 /// Every command of the main job: its exit code and that it shows what it is for.
 async fn main_commands(openclaw: &OpenClaw) {
@@ -57,4 +58,33 @@ async fn openclaw_cli_fails_clearly_with_a_wrong_token() {
     let output = openclaw.run(&["gateway", "call", "health"]).await;
     assert_ne!(output.code, Some(0), "{}", output.all());
     assert!(output.all().contains("unauthorized: gateway token mismatch"), "{}", output.all());
+}
+
+/// Both command lines take the same secret of those that they could take, and refuse the same addresses.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openclaw_cli_and_ours_take_the_same_secrets_for_a_remote_gateway() {
+    let own = gateway().config(json!({"gateway": {"auth": {"mode": "token", "token": "right"}}})).start().await;
+    let (token, password) = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD");
+    let here = own.url();
+    let rows: &[(Value, &[(&str, &str)], &[&str], bool)] = &[
+        (json!({"url": here, "token": "right"}), &[(token, "wrong")], &[], true),
+        (json!({"url": here, "token": "wrong"}), &[(token, "right")], &[], false),
+        (json!({"url": here}), &[(token, "right")], &[], true),
+        (json!({"url": here, "password": "wrong"}), &[(password, "right")], &[], true),
+        (json!({"url": here, "password": "right"}), &[(password, "wrong")], &[], false),
+        (json!({"url": here, "token": "wrong"}), &[], &["--token", "right"], true),
+        (json!({"url": here, "token": "right"}), &[(token, "right")], &["--url", &here], false),
+        (json!({"url": "ws://127.0.0.1:1", "token": "right"}), &[("OPENCLAW_GATEWAY_URL", &here)], &[], false),
+        (json!({"url": "ws://127.0.0.1:1"}), &[("OPENCLAW_GATEWAY_URL", &here), (token, "right")], &[], true),
+        (json!({"url": "ws://203.0.113.9:1", "token": "right"}), &[], &[], false),
+    ];
+    for (remote, environment, flags, is_let_in) in rows {
+        let arguments = [&["gateway", "call", "health"][..], flags].concat();
+        let theirs = OpenClaw::with_remote(remote).run_with_env(environment, &arguments).await;
+        let machine = Machine::new(&json!({"gateway": {"mode": "remote", "remote": remote}}));
+        let machine = environment.iter().fold(machine, |machine, (name, value)| machine.env(name, value));
+        let ours = machine.run(&arguments).await;
+        let both = (theirs.code == Some(0), ours.code == Some(0));
+        assert_eq!(both, (*is_let_in, *is_let_in), "{remote} {environment:?} {flags:?}: {theirs:?} {ours:?}");
+    }
 }

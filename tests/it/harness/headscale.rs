@@ -103,6 +103,14 @@ impl Headscale {
         answer["key"].as_str().expect("headscale gives a key").to_owned()
     }
 
+    /// A key for nodes that are forgotten as soon as they go.
+    pub async fn brief_key(&self, user: &str) -> String {
+        let id = self.user(user).await.to_string();
+        let create = ["preauthkeys", "create", "--reusable", "--ephemeral", "--expiration", "1h", "--user", &id];
+        let answer = self.command(&create).await;
+        answer["key"].as_str().expect("headscale gives a key").to_owned()
+    }
+
     /// Waits until headscale itself says that the key's time is over.
     pub async fn auth_key_expired(&self, key: &str) {
         let prefix: String = key.chars().take(18).collect();

@@ -30,7 +30,7 @@ pub use authority::{Authority, any_tls, tls};
 pub use browser::Browser;
 pub use client::{Closed, Device, Io, RawClient, Reply, connect_params};
 pub use gateway::{Gateway, GatewayBuilder, Output, gateway};
-pub use headscale::{Headscale, Node, Owner};
+pub use headscale::{Headscale, Node, Owner, environment as headscale_environment};
 pub use http::{Response, get, request, send};
 pub use lan::{LAN_ADDRESS, LanHost, is_root};
 pub use machine::Machine;

@@ -43,6 +43,12 @@ impl OpenClaw {
         OpenClaw::with_config(&config.to_string(), url, token)
     }
 
+    /// The same, with all that `gateway.remote` can say.
+    pub fn with_remote(remote: &serde_json::Value) -> OpenClaw {
+        let config = serde_json::json!({"gateway": {"mode": "remote", "remote": remote}});
+        OpenClaw::with_config(&config.to_string(), "", "")
+    }
+
     fn with_config(config: &str, url: &str, token: &str) -> OpenClaw {
         let home = tempfile::Builder::new().prefix("openclaw-home-").tempdir().expect("a temporary folder");
         std::fs::create_dir(home.path().join("state")).expect("the state folder is made");
@@ -56,8 +62,14 @@ impl OpenClaw {
 
     /// Runs `openclaw ARGUMENTS` to its end.
     pub async fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with_env(&[], arguments).await
+    }
+
+    pub async fn run_with_env(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
         let _turn = AT_ONCE.acquire().await.expect("the semaphore is never closed");
-        let (code, stdout, stderr) = run(self.command(arguments), seconds(90)).await;
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied());
+        let (code, stdout, stderr) = run(command, seconds(90)).await;
         Output { code, stdout, stderr }
     }
 
