@@ -1,4 +1,4 @@
-//! HTTPS on the embedded node's own addresses: 443 with the node's certificate, and 80 that leads there.
+//! HTTPS on the embedded node: 443 with the node's certificate, 80 that leads there, and what Funnel opens with it.
 //!
 //! The certificate is the tailnet's own (`NAME.TAILNET.ts.net`); the node gets and renews it, and what it has is shown
 //! here from then on, connections going on. A tailnet without certificates leaves the configured port as it is, and
@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::funnel::Funnel;
 use super::look::Look;
 use super::spawn_server;
 use crate::gateway::{Entrance, Gateway};
 use crate::live::Live;
-use crate::protocol::system::HttpsHealth;
-use crate::tailnet::{Identity, Node, State, jittered};
+use crate::protocol::system::{HttpsHealth, ServeHealth};
+use crate::tailnet::{Exposure, Identity, Node, State, jittered};
 use crate::tls::{Certificates, Pair};
 
 const HTTPS: u16 = 443;
@@ -34,7 +35,12 @@ pub(super) struct OwnHttps {
     /// Where the node keeps what it was given.
     folder: PathBuf,
     gateway: Arc<Gateway>,
-    view: watch::Sender<Option<HttpsHealth>>,
+    view: watch::Sender<Web>,
+    /// Whether the node's own 443 and 80 are wanted.
+    is_wanted: bool,
+    funnel: Funnel,
+    /// Port 80 without TLS, where there is no certificate to be had.
+    is_plain: bool,
     /// For which domain, once there is one.
     shown: Option<(String, Certificates)>,
     /// Where requests without TLS are sent.
@@ -44,19 +50,32 @@ pub(super) struct OwnHttps {
     before: Option<Look>,
 }
 
+/// What is reached over the node's web ports.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Web {
+    pub(super) https: Option<HttpsHealth>,
+    pub(super) serve: Option<ServeHealth>,
+}
+
 impl OwnHttps {
-    /// `state_dir` is the node's. What comes of it can be followed.
+    /// `state_dir` is the node's; `is_bound`: the gateway is bound to the tailnet. What comes of it can be followed.
     pub(super) fn start(
         node: Node,
         state_dir: &std::path::Path,
         gateway: &Arc<Gateway>,
-    ) -> watch::Receiver<Option<HttpsHealth>> {
-        let (view, receiver) = watch::channel(None);
+        is_bound: bool,
+        exposure: Exposure,
+    ) -> watch::Receiver<Web> {
+        let (view, receiver) = watch::channel(Web::default());
+        let funnel = Funnel::new(exposure);
         let https = Self {
             node,
             folder: state_dir.join("certs"),
             gateway: Arc::clone(gateway),
             view,
+            is_wanted: is_bound || funnel.offers_to_tailnet(),
+            funnel,
+            is_plain: false,
             shown: None,
             destination: Arc::default(),
             next: Instant::now(),
@@ -78,6 +97,7 @@ impl OwnHttps {
             let work = async {
                 if let State::Running(identity) = &now {
                     self.keep(identity).await;
+                    self.offer(identity).await;
                 }
                 ticks.tick().await;
             };
@@ -91,6 +111,7 @@ impl OwnHttps {
 
     async fn keep(&mut self, identity: &Identity) {
         let Some(domain) = domain(identity) else {
+            self.serve_plain().await;
             self.tell(HttpsHealth {
                 problem: Some(
                     "the tailnet gives out no HTTPS certificates: turn on MagicDNS and HTTPS on the DNS page of its \
@@ -114,7 +135,7 @@ impl OwnHttps {
                 self.next = Instant::now() + jittered(self.pause);
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 tracing::warn!(domain, problem, "the node's certificate is not to be had; it is asked for again");
-                let known = self.view.borrow().clone().unwrap_or_default();
+                let known = self.view.borrow().https.clone().unwrap_or_default();
                 self.tell(HttpsHealth { problem: Some(format!("no certificate for {domain}: {problem}")), ..known });
             }
         }
@@ -136,7 +157,7 @@ impl OwnHttps {
 
     async fn take_over(&mut self, domain: &str, pair: Pair) {
         let health = HttpsHealth {
-            url: Some(format!("https://{domain}")),
+            url: self.is_wanted.then(|| format!("https://{domain}")),
             expires_at_ms: Some(pair.not_after_ms),
             problem: None,
         };
@@ -169,7 +190,38 @@ impl OwnHttps {
         }
     }
 
+    /// What the configuration offers beyond the port that the gateway is bound to.
+    async fn offer(&mut self, identity: &Identity) {
+        if let Some((_, certificates)) = &self.shown {
+            self.funnel.open(&self.node, certificates, &self.gateway).await;
+        }
+        let domain = self.shown.as_ref().map(|(domain, _)| domain.as_str());
+        let serve = self.funnel.health(domain, &identity.dns_name, self.is_plain);
+        self.view.send_if_modified(|known| {
+            let is_news = known.serve != serve;
+            known.serve = serve;
+            is_news
+        });
+    }
+
+    /// Served to the tailnet without a certificate: what it encrypts it encrypts all the same.
+    async fn serve_plain(&mut self) {
+        if self.is_plain || !self.funnel.offers_to_tailnet() {
+            return;
+        }
+        match self.node.listen(HTTP).await {
+            Ok(plain) => {
+                spawn_server(plain, Entrance::Streams, &self.gateway);
+                self.is_plain = true;
+            }
+            Err(error) => tracing::error!(%error, "the gateway cannot be served to the tailnet"),
+        }
+    }
+
     async fn listen(&self, certificates: Certificates) -> Result<(), crate::tailnet::Error> {
+        if !self.is_wanted {
+            return Ok(());
+        }
         let secure = self.node.listen(HTTPS).await?;
         spawn_server(secure, Entrance::Secure(certificates), &self.gateway);
         match self.node.listen(HTTP).await {
@@ -182,8 +234,8 @@ impl OwnHttps {
 
     fn tell(&self, health: HttpsHealth) {
         self.view.send_if_modified(|known| {
-            let is_news = known.as_ref() != Some(&health);
-            *known = Some(health);
+            let is_news = known.https.as_ref() != Some(&health);
+            known.https = Some(health);
             is_news
         });
     }

@@ -4,6 +4,7 @@
 //! person reads at the start, `signals` is how they end it. Called by `cli`.
 
 mod expiry;
+mod funnel;
 mod greeting;
 mod host;
 mod https;
@@ -115,6 +116,7 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
             port: resolved.bind.port,
             // The node may run for other reasons than to be reached.
             serves: resolved.bind.mode == crate::net::bind::BindMode::Tailnet,
+            exposure: resolved.exposure.clone(),
             gateway: Arc::clone(&parts.gateway),
             view: parts.tailnet_view,
             node: parts.tailnet_node,

@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::expiry::Expiry;
-use super::https::OwnHttps;
+use super::https::{OwnHttps, Web};
 use super::recheck::{self, Teller};
 use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
 use crate::gateway::{Entrance, Gateway};
-use crate::protocol::system::{HttpsHealth, TailnetHealth};
-use crate::tailnet::{Error, Identity, Node, Settings, State};
+use crate::protocol::system::TailnetHealth;
+use crate::tailnet::{Error, Exposure, Identity, Node, Offer, Settings, State};
 
 /// What joining needs.
 pub(super) struct Join {
@@ -21,6 +21,7 @@ pub(super) struct Join {
     pub port: u16,
     /// Whether the gateway listens on the node's addresses.
     pub serves: bool,
+    pub exposure: Exposure,
     pub gateway: Arc<Gateway>,
     pub view: watch::Sender<Option<TailnetHealth>>,
     /// Where those find the node who ask it something.
@@ -42,8 +43,8 @@ impl Join {
                     self.node.send_replace(Some(node.clone()));
                     recheck::start(Teller::Node(node.clone()), &self.gateway);
                     self.serve(&node).await;
-                    let https = self.https(&node);
-                    self.follow(node, https).await;
+                    let web = self.web(&node);
+                    self.follow(node, web).await;
                 }
                 Err(error) => self.give_up(&error),
             }
@@ -62,15 +63,17 @@ impl Join {
     }
 
     #[cfg_attr(not(feature = "tailnet"), expect(unreachable_code, reason = "there is no node without the feature"))]
-    fn https(&self, node: &Node) -> watch::Receiver<Option<HttpsHealth>> {
-        if !self.serves {
-            return watch::channel(None).1;
+    fn web(&self, node: &Node) -> watch::Receiver<Web> {
+        let is_offered = self.exposure.offer != Offer::None || self.exposure.public.is_some();
+        if !self.serves && !is_offered {
+            return watch::channel(Web::default()).1;
         }
-        OwnHttps::start(node.clone(), &self.settings.state_dir, &self.gateway)
+        let exposure = self.exposure.clone();
+        OwnHttps::start(node.clone(), &self.settings.state_dir, &self.gateway, self.serves, exposure)
     }
 
     /// Keeps what others see of the node up to date until the end.
-    async fn follow(self, node: Node, mut https: watch::Receiver<Option<HttpsHealth>>) {
+    async fn follow(self, node: Node, mut web: watch::Receiver<Web>) {
         let (mut state, mut health) = (node.state(), node.health());
         let mut expiry = Expiry::default();
         let stopped = self.gateway.shutdown.stopped();
@@ -79,7 +82,10 @@ impl Join {
             let offset = node.clock_offset_ms().await;
             let mut now = describe(&state.borrow_and_update(), &health.borrow_and_update());
             if now.state == "Running" {
-                now.https = https.borrow_and_update().clone();
+                (now.https, now.serve) = {
+                    let web = web.borrow_and_update();
+                    (web.https.clone(), web.serve.clone())
+                };
             }
             let next_look = expiry.add_to(&mut now, offset);
             learn_names(&self.own_names, &state.borrow());
@@ -90,7 +96,7 @@ impl Join {
                 changed = health.changed() => changed,
                 () = tokio::time::sleep(next_look) => Ok(()),
                 // A sender that has gone has nothing more to say; the node goes on.
-                Ok(()) = https.changed() => Ok(()),
+                Ok(()) = web.changed() => Ok(()),
             };
             if changed.is_err() {
                 return;
@@ -101,14 +107,20 @@ impl Join {
     fn show(&self, now: TailnetHealth) {
         let before = self.view.send_replace(Some(now.clone()));
         let seen = |health: &TailnetHealth| {
-            (health.state, health.login_url.clone(), health.https.as_ref().and_then(|https| https.url.clone()))
+            let https = health.https.as_ref().and_then(|https| https.url.clone());
+            (health.state, health.login_url.clone(), https, health.serve.clone())
         };
         let is_news = before.is_none_or(|before| seen(&before) != seen(&now));
         if !is_news {
             return;
         }
         tracing::info!(state = now.state, name = now.name, reason = now.reason, "tailnet");
-        greeting::print_tailnet(&now, self.port, self.serves, self.reader);
+        let is_offered = self.exposure.offer != Offer::None || self.exposure.public.is_some();
+        if now.state == "Running" && is_offered {
+            greeting::print_served(&now, self.reader);
+        } else {
+            greeting::print_tailnet(&now, self.port, self.serves, self.reader);
+        }
     }
 
     fn give_up(&self, error: &Error) {

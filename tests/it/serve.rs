@@ -1,7 +1,8 @@
-//! Serve and Funnel by a real tailscaled as this machine's own: its routes, its identities, and who else tries.
+//! Serve and Funnel, by a real tailscaled as this machine's own and by the gateway's own node: names, identities, and
+//! who else tries.
 
 use crate::harness::{
-    Authority, Gateway, GatewayBuilder, Pebble, RawClient, Response, TEST_DOMAIN, TailscalePeer, TestControl,
+    Authority, Browser, Gateway, GatewayBuilder, Pebble, RawClient, Response, TEST_DOMAIN, TailscalePeer, TestControl,
     connect_params, eventually, gateway, request, seconds, send, tls,
 };
 use serde_json::{Value, json};
@@ -13,28 +14,51 @@ const NAME: &str = "box.tail-test.ts.net";
 const STRANGER: &str = "203.0.113.7:4711";
 const HOOK_BEARER: (&str, &str) = ("authorization", "Bearer the-token-of-the-hooks");
 
-/// A tailnet with a machine whose tailscaled has a certificate, and a phone.
+/// A tailnet with a node that has a certificate, and a phone.
 struct Home {
     control: TestControl,
     authority: Authority,
-    machine: TailscalePeer,
+    /// Where the node is not the gateway's own.
+    daemon: Option<TailscalePeer>,
     phone: TailscalePeer,
 }
 
 impl Home {
-    async fn start() -> Home {
-        let control = TestControl::start(&[]).await;
-        let authority = Authority::new();
-        let machine = control.certified_peer("box", &authority).await;
-        let phone = control.peer("phone").await;
-        Home { control, authority, machine, phone }
+    async fn with_daemon() -> Home {
+        let home = Home::with_own_node().await;
+        let machine = home.control.certified_peer("box", &home.authority).await;
+        Home { daemon: Some(machine), ..home }
     }
 
-    /// A gateway behind the machine's tailscaled.
+    async fn with_own_node() -> Home {
+        let control = TestControl::start(&[]).await;
+        let phone = control.peer("phone").await;
+        Home { control, authority: Authority::new(), daemon: None, phone }
+    }
+
+    fn machine(&self) -> &TailscalePeer {
+        self.daemon.as_ref().expect("a home with a daemon")
+    }
+
+    /// A gateway by the name of the node, whosever that is.
     fn gateway(&self, tailscale: Value) -> GatewayBuilder {
-        let socket = self.machine.socket().to_str().expect("a path of text");
-        let own = json!({ "gateway": { "tailscale": { "node": "host", "socket": socket } } });
-        self.control.with_environment(gateway()).config(own).config(json!({ "gateway": { "tailscale": tailscale } }))
+        let builder = match &self.daemon {
+            Some(machine) => {
+                let socket = machine.socket().to_str().expect("a path of text");
+                let host = json!({ "gateway": { "tailscale": { "node": "host", "socket": socket } } });
+                self.control.with_environment(gateway()).config(host)
+            }
+            None => {
+                let own = json!({ "gateway": { "tailscale": { "hostname": "box", "authKey": "any" } } });
+                self.control.certified(self.control.gateway().config(own), &self.authority)
+            }
+        };
+        builder.config(json!({ "gateway": { "tailscale": tailscale } }))
+    }
+
+    /// How `whoami` calls the way from the tailnet.
+    fn path(&self) -> &'static str {
+        if self.daemon.is_some() { "serve" } else { "tailnet" }
     }
 
     async fn dial(&self, port: u16) -> Result<impl tokio::io::AsyncRead + tokio::io::AsyncWrite + use<>, String> {
@@ -86,14 +110,48 @@ async fn tailnet_of(gateway: &Gateway) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_machines_tailscaled_serves_the_gateway_by_name_and_identity() {
-    let home = Home::start().await;
+    let home = Home::with_daemon().await;
     let gateway = home.gateway(json!({ "mode": "serve" })).start().await;
-    let whoami = home.served().await;
-    assert_eq!((&whoami["path"], &whoami["method"]), (&json!("serve"), &json!("tailscale")), "{whoami}");
-    assert_eq!(whoami["node"], format!("phone.{TEST_DOMAIN}"), "{whoami}");
-    assert!(whoami["login"].as_str().is_some_and(|login| login.starts_with("user-")), "{whoami}");
+    callers_are_known_by_name(&home).await;
     let tailnet = tailnet_of(&gateway).await;
     assert_eq!((&tailnet["node"], &tailnet["serve"]["url"]), (&json!("host"), &json!(format!("https://{NAME}/"))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn its_own_node_serves_the_gateway_by_name_and_identity() {
+    let home = Home::with_own_node().await;
+    let gateway = home.gateway(json!({ "mode": "serve" })).start().await;
+    callers_are_known_by_name(&home).await;
+    let tailnet = tailnet_of(&gateway).await;
+    assert_eq!(tailnet["serve"]["url"], format!("https://{NAME}/"), "{tailnet}");
+    // The gateway itself stays on loopback.
+    let address = home.control.address("box").await;
+    assert!(home.phone.get(&address, gateway.port, "/healthz").await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_opens_over_https_by_either_node_and_knows_its_reader() {
+    for home in [Home::with_own_node().await, Home::with_daemon().await] {
+        let _gateway = home.gateway(json!({ "mode": "serve" })).start().await;
+        home.served().await;
+        let mut browser = Browser::trusting(&home.phone, &home.authority).await;
+        browser.open(&format!("https://{NAME}/")).await;
+        browser.text("[data-testid=connection][data-state=connected]").await;
+        let whoami = browser.text("[data-testid=whoami]").await;
+        assert!(whoami.contains("user-"), "{whoami}");
+        browser.fill("[data-testid=composer]", "over a certificate").await;
+        browser.click("[data-testid=send]").await;
+        let answer = browser.text("[data-testid=message][data-role=assistant][data-state=final]").await;
+        assert!(answer.contains("over a certificate"), "{answer}");
+        assert_eq!(browser.errors().await, Vec::<String>::new());
+    }
+}
+
+async fn callers_are_known_by_name(home: &Home) {
+    let whoami = home.served().await;
+    assert_eq!((&whoami["path"], &whoami["method"]), (&json!(home.path()), &json!("tailscale")), "{whoami}");
+    assert_eq!(whoami["node"], format!("phone.{TEST_DOMAIN}"), "{whoami}");
+    assert!(whoami["login"].as_str().is_some_and(|login| login.starts_with("user-")), "{whoami}");
 
     // What the caller says of itself changes nothing, and a proxy's marks do not refuse it either.
     let forged = [
@@ -133,10 +191,10 @@ async fn the_machines_tailscaled_serves_the_gateway_by_name_and_identity() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_but_tailscaled_gets_to_the_back_end_of_serve() {
-    let home = Home::start().await;
+    let home = Home::with_daemon().await;
     let gateway = home.gateway(json!({ "mode": "serve" })).start().await;
     home.served().await;
-    let (port, prefix) = backend(&home.machine).await;
+    let (port, prefix) = backend(home.machine()).await;
     let alice = home.control.address("phone").await;
     let whole = format!(
         "GET {prefix}/whoami HTTP/1.1\r\nHost: {NAME}\r\nX-Forwarded-For: {alice}\r\n\
@@ -172,15 +230,15 @@ async fn nobody_but_tailscaled_gets_to_the_back_end_of_serve() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn routes_of_others_stay_and_ours_go_with_the_gateway() {
-    let home = Home::start().await;
-    home.machine.run(&["serve", "--bg", "--https=8443", "http://127.0.0.1:9"]).await;
-    let before = home.machine.served().await;
+    let home = Home::with_daemon().await;
+    home.machine().run(&["serve", "--bg", "--https=8443", "http://127.0.0.1:9"]).await;
+    let before = home.machine().served().await;
     let mut gateway = home.gateway(json!({ "mode": "serve" })).start().await;
     home.served().await;
-    assert_eq!(home.machine.served().await["Web"], before["Web"]);
+    assert_eq!(home.machine().served().await["Web"], before["Web"]);
     let restored = async || {
         eventually("tailscaled serves what it did before", seconds(20), || async {
-            let now = home.machine.served().await;
+            let now = home.machine().served().await;
             if now == before { Ok(()) } else { Err(now.to_string()) }
         })
         .await;
@@ -193,7 +251,7 @@ async fn routes_of_others_stay_and_ours_go_with_the_gateway() {
     restored().await;
 
     // A port that somebody else has is not ours to take; once it is free, it is.
-    home.machine.run(&["serve", "--bg", "--https=443", "http://127.0.0.1:9"]).await;
+    home.machine().run(&["serve", "--bg", "--https=443", "http://127.0.0.1:9"]).await;
     gateway.restart().await;
     let problem = eventually("the gateway says why it is not served", seconds(20), || async {
         let tailnet = tailnet_of(&gateway).await;
@@ -202,7 +260,7 @@ async fn routes_of_others_stay_and_ours_go_with_the_gateway() {
     .await;
     assert!(problem.contains("443") && problem.contains("tailscale serve status"), "{problem}");
     assert_eq!(gateway.get("/healthz").await.status, 200);
-    home.machine.run(&["serve", "--https=443", "off"]).await;
+    home.machine().run(&["serve", "--https=443", "off"]).await;
     home.served().await;
 }
 
@@ -222,8 +280,16 @@ async fn a_tailscaled_that_is_not_there_is_said_and_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn funnel_asks_strangers_for_the_password() {
-    let home = Home::start().await;
+async fn funnel_of_the_machines_tailscaled_asks_strangers_for_the_password() {
+    strangers_are_asked_for_the_password(&Home::with_daemon().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn funnel_of_its_own_node_asks_strangers_for_the_password() {
+    strangers_are_asked_for_the_password(&Home::with_own_node().await).await;
+}
+
+async fn strangers_are_asked_for_the_password(home: &Home) {
     let refused = home.gateway(json!({ "mode": "funnel" })).run().await;
     assert_ne!(refused.code, Some(0), "{refused:?}");
     assert!(refused.all().contains("gateway.auth.mode to \"password\""), "{refused:?}");
@@ -250,13 +316,21 @@ async fn funnel_asks_strangers_for_the_password() {
         assert_eq!(outcome.is_ok(), is_in, "{sent:?}: {outcome:?}");
     }
     // Who comes by the tailnet is still known by name.
-    assert_eq!(home.served().await["path"], "serve");
+    assert_eq!(home.served().await["path"], home.path());
     drop(gateway);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn public_paths_show_hooks_and_nothing_else() {
-    let home = Home::start().await;
+async fn public_paths_by_the_machines_tailscaled_show_hooks_and_nothing_else() {
+    public_paths_show_hooks_alone(&Home::with_daemon().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn public_paths_by_its_own_node_show_hooks_and_nothing_else() {
+    public_paths_show_hooks_alone(&Home::with_own_node().await).await;
+}
+
+async fn public_paths_show_hooks_alone(home: &Home) {
     let hooks = json!({
         "gateway": { "auth": { "token": "the-gateway-token" } },
         "hooks": { "enabled": true, "token": "the-token-of-the-hooks" },
@@ -284,10 +358,10 @@ async fn public_paths_show_hooks_and_nothing_else() {
         let refused = RawClient::upgrade(Box::new(stream), &format!("ws://{NAME}{path}"), &[operator]).await;
         assert!(refused.is_err(), "{path}: no socket opens there");
     }
-    // From the tailnet that port shows no more, and the gateway itself is not served.
-    let stream = home.dial(8443).await.unwrap();
-    assert_eq!(request(Box::new(stream), "GET", NAME, "/whoami", &[operator]).await.unwrap().status, 404);
-    assert!(home.get("/whoami", &[]).await.is_err());
+    // From the tailnet that port shows no more.
+    if let Ok(stream) = home.dial(8443).await {
+        assert_eq!(request(Box::new(stream), "GET", NAME, "/whoami", &[operator]).await.unwrap().status, 404);
+    }
     drop(gateway);
 }
 
@@ -310,5 +384,34 @@ async fn the_certificate_comes_from_an_authority_by_acme() {
     })
     .await;
     assert_eq!(answer.json()["path"], "serve", "{answer:?}");
+    drop(gateway);
+}
+
+/// Half a request each, and then silence.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn slow_strangers_are_let_go_and_hold_up_nobody() {
+    let home = Home::with_own_node().await;
+    let password = json!({ "gateway": { "auth": { "mode": "password", "password": "correct horse" } } });
+    let gateway = home.gateway(json!({ "mode": "funnel" })).config(password).start().await;
+    let whoami = async || home.get_by_funnel(443, "/whoami", &[]).await;
+    eventually("the gateway is published", seconds(40), whoami).await;
+    let mut slow = Vec::new();
+    for number in 0..60 {
+        // Some do not even begin their TLS session.
+        if number % 3 == 0 {
+            let stream = home.phone.by_funnel(NAME, 443, STRANGER).await.unwrap();
+            slow.push(Box::new(stream) as Box<dyn crate::harness::Io>);
+            continue;
+        }
+        let mut stream = home.dial_by_funnel(443).await.unwrap();
+        stream.write_all(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-").await.unwrap();
+        slow.push(Box::new(stream));
+    }
+    assert_eq!(whoami().await.unwrap().status, 200);
+    for mut stream in slow {
+        let mut rest = Vec::new();
+        let end = tokio::time::timeout(seconds(40), stream.read_to_end(&mut rest)).await;
+        assert!(end.is_ok(), "a stranger who says nothing is let go");
+    }
     drop(gateway);
 }

@@ -16,6 +16,9 @@ import (
 // bufferSize is what one read moves at most. Buffers are borrowed for a read and its write, never for a wait.
 const bufferSize = 64 << 10
 
+// lingerLimit is how long a connection that Rust has closed waits for its peer's close.
+const lingerLimit = 5 * time.Second
+
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
 
 // splice joins a tailnet connection and our end of the pair whose other end Rust holds. One goroutine for each
@@ -156,7 +159,13 @@ func (s *splice) toTail() error {
 			return err
 		}
 	}
-	return s.awaitHangUp()
+	if err := s.awaitHangUp(); err != nil {
+		return err
+	}
+	// A peer that closes in its turn ends the other direction. One that does not is not waited for: a close at once would
+	// be a reset if it still sends, and could overtake what it was sent last.
+	time.AfterFunc(lingerLimit, s.cut)
+	return nil
 }
 
 // moveToTail reads inside the poller's callback, so that a buffer is held only when there is something to read.
