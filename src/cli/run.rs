@@ -26,7 +26,7 @@ pub(super) struct RunArgs {
     /// The password that callers have to show
     #[arg(long, value_name = "PASSWORD", allow_hyphen_values = true)]
     password: Option<String>,
-    /// off or embedded
+    /// off, serve or funnel; embedded or host names the node
     #[arg(long, value_name = "MODE")]
     tailscale: Option<String>,
     /// First stop the gateway that runs on this state folder

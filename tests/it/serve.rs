@@ -3,7 +3,7 @@
 
 use crate::harness::{
     Authority, Browser, Gateway, GatewayBuilder, Pebble, RawClient, Response, TEST_DOMAIN, TailscalePeer, TestControl,
-    connect_params, eventually, gateway, request, seconds, send, tls,
+    connect_params, eventually, gateway, request, seconds, send, tailnet, tls, with_tailnet_env,
 };
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -414,4 +414,30 @@ async fn slow_strangers_are_let_go_and_hold_up_nobody() {
         assert!(end.is_ok(), "a stranger who says nothing is let go");
     }
     drop(gateway);
+}
+
+/// headscale's tailnets have none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_certificates_serve_speaks_http_on_port_80() {
+    let tailnet = tailnet().await;
+    let served = async |name: &str, path: &str| {
+        let whoami = eventually("the gateway is served", seconds(60), || async {
+            let answer = tailnet.bob.get(name, 80, "/whoami").await?;
+            if answer.status == 200 { Ok(answer.json()) } else { Err(format!("{answer:?}")) }
+        })
+        .await;
+        assert_eq!(whoami["path"], path, "{whoami}");
+        assert!(whoami["node"].as_str().is_some_and(|node| node.starts_with("bob-phone")), "{whoami}");
+    };
+    let off_the_tailnet = json!({ "gateway": { "bind": "loopback", "tailscale": { "mode": "serve" } } });
+    let own = tailnet.gateway().await.config(off_the_tailnet).start().await;
+    let name = own.setting("/gateway/tailscale/hostname").as_str().expect("a host name").to_owned();
+    served(&format!("{name}.claw.test"), "tailnet").await;
+    assert_eq!(tailnet_of(&own).await["serve"]["url"], format!("http://{name}.claw.test/"));
+
+    let socket = tailnet.alice.socket().to_str().expect("a path of text");
+    let behind = json!({ "gateway": { "tailscale": { "node": "host", "mode": "serve", "socket": socket } } });
+    let behind = with_tailnet_env(gateway()).config(behind).start().await;
+    served("alice-laptop.claw.test", "serve").await;
+    assert_eq!(tailnet_of(&behind).await["serve"]["url"], "http://alice-laptop.claw.test/");
 }
