@@ -8,8 +8,8 @@ use crate::clock::now_ms;
 use crate::protocol::system::TailnetHealth;
 use crate::tailnet::expiry::{NOTABLE_SKEW_MS, Notice, outlook};
 
-/// A clock may be set meanwhile, and a key may be given more time.
-const LONGEST_PAUSE: Duration = Duration::from_mins(30);
+/// A clock may be set meanwhile, here or there. To look costs next to nothing.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 /// Where the next notice begins.
 const STEPS_MS: [i64; 4] = [14 * 86_400_000, 3 * 86_400_000, 86_400_000, 0];
@@ -88,14 +88,16 @@ fn until_next_step(remaining_ms: i64) -> Duration {
     pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE)
 }
 
-/// The largest unit that tells it: `13 days`, `1 day`, `5 h`, `12 min`.
+/// The unit that tells it best, to the nearest: `13 days`, `47 h`, `12 min`.
 fn span(milliseconds: i64) -> String {
-    let minutes = milliseconds / 60_000;
-    match (minutes / 1_440, minutes / 60) {
-        (0, 0) => format!("{minutes} min"),
-        (0, hours) => format!("{hours} h"),
-        (1, _) => "1 day".to_owned(),
-        (days, _) => format!("{days} days"),
+    let minutes = (milliseconds + 30_000) / 60_000;
+    let hours = (minutes + 30) / 60;
+    if hours > 72 {
+        format!("{} days", (hours + 12) / 24)
+    } else if hours > 2 {
+        format!("{hours} h")
+    } else {
+        format!("{minutes} min")
     }
 }
 
@@ -123,7 +125,7 @@ mod tests {
             let mut view = near.clone();
             expiry.add_to(&mut view, None);
             assert_eq!(view.key_expiry_notice, Some("3d"));
-            assert!(view.warnings[0].contains("ends in 2 days"), "{}", view.warnings[0]);
+            assert!(view.warnings[0].contains("ends in 48 h"), "{}", view.warnings[0]);
             assert_eq!(expiry.told, Some(Notice::ThreeDays));
         }
         // Renewed: all steps may come again.
@@ -138,8 +140,8 @@ mod tests {
         expiry.add_to(&mut view, Some(DAY));
         assert_eq!(view.key_expiry_notice, Some("3d"));
         assert_eq!(view.clock_offset_ms, Some(DAY));
-        assert!(view.warnings[0].contains("1 day behind the control server's"), "{:?}", view.warnings);
-        assert!(view.warnings[1].contains("ends in 1 day") && view.warnings[1].contains("control server's clock"));
+        assert!(view.warnings[0].contains("24 h behind the control server's"), "{:?}", view.warnings);
+        assert!(view.warnings[1].contains("ends in 24 h") && view.warnings[1].contains("control server's clock"));
         let mut view = running(DAY / 2);
         expiry.add_to(&mut view, Some(-20 * DAY));
         assert_eq!(view.key_expiry_notice, None);
@@ -163,7 +165,8 @@ mod tests {
     #[test]
     fn the_next_look_is_at_the_next_step() {
         assert_eq!(until_next_step(14 * DAY + 5_000), Duration::from_secs(5));
-        assert_eq!(until_next_step(DAY + 60_000), Duration::from_secs(60));
+        assert_eq!(until_next_step(DAY + 20_000), Duration::from_secs(20));
+        assert_eq!([span(13 * DAY + 1), span(DAY), span(90_000)], ["13 days", "24 h", "2 min"]);
         assert_eq!(until_next_step(3 * DAY), LONGEST_PAUSE);
         assert_eq!(until_next_step(10), SHORTEST_PAUSE);
         assert_eq!(until_next_step(-5), LONGEST_PAUSE);

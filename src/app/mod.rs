@@ -231,7 +231,7 @@ async fn assemble(
         approvals,
         nodes: nodes.clone(),
         voicewake: voicewake.clone(),
-        place: Place { view: tailnet.clone(), node, configuration: configuration.clone() },
+        place: Place { view: tailnet.clone(), node, configuration: configuration.clone(), auth: Arc::clone(&auth) },
         bus: bus.clone(),
         port: resolved.bind.port,
         database: database.clone(),

@@ -13,6 +13,7 @@ mod connect;
 mod context;
 mod cron;
 mod devices;
+mod doctor;
 mod failure;
 mod fingerprint;
 mod force;
@@ -32,6 +33,7 @@ mod send;
 mod sessions;
 mod status;
 mod system;
+mod tailnet_path;
 mod tunnel;
 mod up;
 
@@ -72,6 +74,8 @@ enum Verb {
     Health(health::HealthArgs),
     /// Show the gateway, who it takes you for, its tailnet, model and sessions
     Status(status::StatusArgs),
+    /// Check what can go wrong, one line each, with the fix
+    Doctor(doctor::DoctorArgs),
     /// Say something to the agent and print its answer
     Agent(agent::AgentArgs),
     /// List, archive and delete conversations
@@ -139,6 +143,7 @@ async fn dispatch(verb: Verb, context: &Context) -> anyhow::Result<ExitCode> {
         Verb::Logout(args) => logout::main(&args, context).await,
         Verb::Health(args) => health::main(&args, context).await,
         Verb::Status(args) => status::main(&args, context).await,
+        Verb::Doctor(args) => doctor::main(&args, context).await,
         Verb::Agent(args) => agent::main(&args, context).await,
         Verb::Sessions(args) => sessions::main(args, context).await,
         Verb::Logs(args) => logs::main(&args, context).await,
@@ -191,6 +196,7 @@ mod tests {
             "tailclaw logout --yes",
             "tailclaw health --json --timeout 5",
             "tailclaw status --deep",
+            "tailclaw doctor --fix --json --only port --skip tls --non-interactive",
             "tailclaw agent --agent main -m hi --session-key main --json",
             "tailclaw sessions --active 5 --json",
             "tailclaw sessions list --agent main --limit all",

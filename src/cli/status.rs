@@ -11,15 +11,17 @@ use super::context::Context;
 use super::failure::{self, EXIT_UNAVAILABLE};
 use super::output::{Rows, alarming, plain, print, print_json, span};
 use super::report::{At, put};
-use super::{logs, report};
+use super::{logs, report, tailnet_path};
 use crate::client::{Client, ClientError, fetch};
 
+/// Only gateways of this kind have it.
+const TAILNET: &str = "tailnet.status";
 /// Lines of the log that `--deep` shows.
 const SHOWN_ERRORS: usize = 5;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// Health, channels, presence and the last errors of the log, too
+    /// Health, paths through the tailnet, channels, presence and the last errors of the log, too
     #[arg(long, alias = "all")]
     deep: bool,
     /// Milliseconds to wait
@@ -55,7 +57,7 @@ async fn gather(destination: &Destination, deep: bool, timeout: Duration) -> (Va
         whoami.ok().filter(|answer| answer.status == 200).map_or(Value::Null, |answer| answer.body),
     );
     let methods: &[&str] = if deep {
-        &["health", "status", "channels.status", "system-presence", "logs.tail"]
+        &["health", "status", "channels.status", "system-presence", "logs.tail", TAILNET]
     } else {
         &["health", "status"]
     };
@@ -94,10 +96,14 @@ async fn ask(
             "logs.tail" => json!({ "limit": 1_000, "maxBytes": 250_000 }),
             _ => json!({}),
         };
-        let reply = client.call_raw(method, params, timeout).await?;
+        let reply = match client.call_raw(method, params, timeout).await {
+            Err(ClientError::Failed { .. }) if *method == TAILNET => continue,
+            outcome => outcome?,
+        };
         let (key, value) = match *method {
             "channels.status" => ("channels", reply),
             "system-presence" => ("presence", reply),
+            TAILNET => ("tailnet", reply),
             "logs.tail" => ("lastErrors", json!(last_errors(&reply))),
             other => (other, reply),
         };
@@ -134,6 +140,7 @@ fn render(report: &Value, deep: bool) -> String {
     if deep && report.at("health").is_object() {
         let verdict = if report.at("health.ok") == true { "ok".to_owned() } else { alarming("not ok") };
         rows.add("health", verdict);
+        tailnet_path::add(&mut rows, report.at("tailnet"));
         rows.add("channels", report::channels(report.at("channels")));
         rows.add("presence", presence_lines(report.at("presence")));
         rows.add("errors", error_lines(report.at("lastErrors")));

@@ -167,6 +167,12 @@ impl Configuration {
         state.running.tailnet.as_ref().is_some_and(|node| node.auth_key.is_some() || node.oauth.is_some())
     }
 
+    /// The folder of the node that was started.
+    #[must_use]
+    pub fn tailnet_dir(&self) -> Option<PathBuf> {
+        self.state().running.tailnet.as_ref().map(|node| node.state_dir.clone())
+    }
+
     /// The files that the configuration lies in: itself and what it includes.
     #[must_use]
     pub fn files(&self) -> Vec<PathBuf> {

@@ -1,10 +1,15 @@
 //! `tailnet.status`, `tailnet.login`, `tailnet.logout`.
 
+use std::sync::Arc;
+
+use chrono::DateTime;
 use tokio::sync::watch;
 
 use super::system::TailnetView;
 use super::{Context, Table};
+use crate::auth;
 use crate::config::Configuration;
+use crate::live::Live;
 use crate::protocol::tailnet::{
     TailnetCertificate, TailnetLack, TailnetLogin, TailnetLoginParams, TailnetLoginReply, TailnetLogout,
     TailnetLogoutReply, TailnetPath, TailnetPeer, TailnetStatus, TailnetStatusReply,
@@ -12,6 +17,7 @@ use crate::protocol::tailnet::{
 use crate::protocol::{ErrorCode, ErrorShape, NoParams};
 use crate::secret::Secret;
 use crate::tailnet::{Identity, LoggedIn, LoginBy, Node, Path, PeerPath, State, Way};
+use crate::tls::Pair;
 
 /// Longest auth key, in bytes; real ones are below a hundred.
 const MAX_KEY: usize = 1_024;
@@ -25,6 +31,7 @@ pub struct Place {
     pub view: TailnetView,
     pub node: TailnetNode,
     pub configuration: Configuration,
+    pub auth: Arc<Live<auth::Settings>>,
 }
 
 pub(super) fn register(table: &mut Table, place: &Place) {
@@ -42,6 +49,43 @@ impl Place {
             };
             ErrorShape::new(ErrorCode::Unavailable, text)
         })
+    }
+}
+
+impl Place {
+    /// Where rights come by grants, and nobody has one.
+    async fn grants_are_missing(&self, node: &Node, peers: &[PeerPath]) -> Option<TailnetLack> {
+        let rules = self.auth.get();
+        if rules.require != auth::Require::Grant || !rules.allow_tailscale {
+            return None;
+        }
+        for peer in peers {
+            let whois = node.whois(peer.address).await.ok().flatten();
+            if whois.is_some_and(|whois| whois.capabilities.contains_key(&rules.capability)) {
+                return None;
+            }
+        }
+        let fix = format!(
+            "no other node has rights here: add to the policy file's grants {{\"src\": [\"you@example.com\"], \"dst\": \
+             [\"tag:gateway\"], \"app\": {{\"{}\": [{{\"scopes\": [\"operator.admin\"]}}]}}}}",
+            rules.capability
+        );
+        Some(TailnetLack { what: "grant", fix })
+    }
+
+    /// The node's own domain, and the end of the certificate that lies in its folder.
+    async fn certificate(&self, identity: &Identity) -> Option<TailnetCertificate> {
+        let domain = identity.cert_domains.first()?.clone();
+        let folder = self.configuration.tailnet_dir()?.join("certs");
+        let name = domain.clone();
+        let read = move || {
+            let chain = std::fs::read(folder.join(format!("{name}.crt"))).ok()?;
+            let key = std::fs::read(folder.join(format!("{name}.key"))).ok()?;
+            let end = Pair::from_pem(&chain, &key, None).ok()?.not_after_ms;
+            Some(DateTime::from_timestamp_millis(i64::try_from(end).ok()?)?.to_rfc3339())
+        };
+        let expires = tokio::task::spawn_blocking(read).await.ok().flatten();
+        Some(TailnetCertificate { domain, expires })
     }
 }
 
@@ -67,10 +111,12 @@ async fn status(place: Place, context: Context, _: NoParams) -> Result<TailnetSt
         lacks: Vec::new(),
     };
     if let State::Running(identity) = now.state {
-        reply.peers = node.peers().await?.into_iter().map(peer).collect();
-        reply.caller = caller(&node, &context, &reply.peers).await;
-        reply.certificate = certificate(&identity);
+        let peers = node.peers().await?;
         reply.lacks = lacks(&identity);
+        reply.lacks.extend(place.grants_are_missing(&node, &peers).await);
+        reply.peers = peers.into_iter().map(peer).collect();
+        reply.caller = caller(&node, &context, &reply.peers).await;
+        reply.certificate = place.certificate(&identity).await;
     }
     Ok(reply)
 }
@@ -102,11 +148,6 @@ fn way(path: Path) -> TailnetPath {
         Way::PeerRelay(endpoint) => ("peer-relay", None, Some(endpoint)),
     };
     TailnetPath { kind, region, endpoint, latency_ms: (path.latency.as_secs_f64() * 1e6).round() / 1e3 }
-}
-
-fn certificate(identity: &Identity) -> Option<TailnetCertificate> {
-    let domain = identity.cert_domains.first()?.clone();
-    Some(TailnetCertificate { domain, expires: None })
 }
 
 fn lacks(identity: &Identity) -> Vec<TailnetLack> {

@@ -22,6 +22,8 @@ const PATH: &str = "watch-ipn-bus?mask=32898";
 const LINE_BYTES: usize = 4 << 20;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How often the status is looked at unasked.
+const LOOK: Duration = Duration::from_secs(30);
 /// A control server that answers does so within this time.
 const PATIENCE: Duration = Duration::from_secs(15);
 
@@ -99,6 +101,8 @@ impl<D: Dial> Follower<D> {
                     }
                 }
                 _ = help.changed() => {}
+                // What is not there any more sends no notification.
+                () = tokio::time::sleep(LOOK) => {}
                 () = tokio::time::sleep_until(patience), if !overdue => overdue = true,
             }
             self.look(login, overdue).await?;
@@ -125,6 +129,7 @@ impl<D: Dial> Follower<D> {
             has_login: answer.has_login(),
             key_expired: answer.key_has_expired() || is_past(answer.key_expiry(), (self.clock_offset_ms)()),
             help: self.report.help.borrow().clone(),
+            offline: answer.is_offline(),
             overdue,
         };
         let status = answer.into_status();

@@ -1,6 +1,8 @@
 //! What the node's own words mean for a person: `NeedsLogin` is said by tsnet while it still talks to the control
 //! server, after a refused key, after an expired one and after a logout alike.
 
+use std::time::{Duration, Instant};
+
 use super::report::{Help, Need};
 use super::{State, Status};
 
@@ -15,7 +17,12 @@ pub(super) struct Login {
     /// Why the control server refused, in its words.
     refusal: Option<String>,
     was_running: bool,
+    /// Since when a running node hears nothing of the control server.
+    offline_since: Option<Instant>,
 }
+
+/// A connection to the control server is renewed within this time.
+const OFFLINE: Duration = Duration::from_mins(1);
 
 /// What else the watcher knows.
 #[derive(Debug, Clone, Default)]
@@ -26,6 +33,8 @@ pub(super) struct Circumstances {
     pub(super) has_login: bool,
     /// The node's key is past its end.
     pub(super) key_expired: bool,
+    /// The control server does not send the network map.
+    pub(super) offline: bool,
     /// Whether it is logged in without a person.
     pub(super) help: Help,
     /// The control server has had enough time to answer.
@@ -53,7 +62,7 @@ impl Login {
 
     /// The status as a person should see it, with sentences that say what to do.
     pub(super) fn interpret(&mut self, status: Status, circumstances: &Circumstances) -> Status {
-        let Status { state, health, version } = status;
+        let Status { state, health, version, is_userspace } = status;
         let mut sentences = Vec::new();
         let state = match state {
             State::NeedsLogin { .. } | State::Stopped { .. } if circumstances.logged_out => {
@@ -62,7 +71,11 @@ impl Login {
             State::NeedsLogin { .. } if circumstances.help == Help::UnderWay => State::Starting,
             State::NeedsLogin { url } => self.needs_login(url, &circumstances.help, &mut sentences),
             State::Running(identity) => {
-                *self = Self { refusal: None, was_running: true };
+                let offline_since = circumstances.offline.then(|| self.offline_since.unwrap_or_else(Instant::now));
+                *self = Self { refusal: None, was_running: true, offline_since };
+                if let Some(minutes) = offline_since.map(|since| since.elapsed()).filter(|time| *time >= OFFLINE) {
+                    sentences.push(offline(minutes));
+                }
                 State::Running(identity)
             }
             other => other,
@@ -77,7 +90,7 @@ impl Login {
         sentences.extend(health.into_iter().filter_map(|sentence| self.reword(sentence)));
         sentences.sort_unstable();
         sentences.dedup();
-        Status { state, health: sentences, version }
+        Status { state, health: sentences, version, is_userspace }
     }
 
     fn needs_login(&self, url: Option<String>, help: &Help, sentences: &mut Vec<String>) -> State {
@@ -110,6 +123,20 @@ impl Login {
     }
 }
 
+/// Told in steps, because each new text is logged.
+fn offline(time: Duration) -> String {
+    let minutes = time.as_secs() / 60;
+    let time = match minutes {
+        0..5 => "a minute or more".to_owned(),
+        5..60 => format!("{} minutes or more", minutes / 5 * 5),
+        _ => format!("{} h or more", minutes / 60),
+    };
+    format!(
+        "the control server has not been heard of for {time}: devices that are known go on, and nothing new is learnt of \
+         others, of the policy and of logins; check the network and the control URL"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -118,7 +145,12 @@ mod tests {
     use crate::tailnet::Identity;
 
     fn status(state: State, health: &[&str]) -> Status {
-        Status { state, health: health.iter().map(|&text| text.to_owned()).collect(), version: String::new() }
+        Status {
+            state,
+            health: health.iter().map(|&text| text.to_owned()).collect(),
+            version: String::new(),
+            is_userspace: true,
+        }
     }
 
     fn running() -> State {
@@ -207,6 +239,20 @@ mod tests {
         let seen = login.interpret(waiting(), &failed);
         assert!(matches!(seen.state, State::NeedsLogin { .. }));
         assert_eq!(seen.health, ["no scope"]);
+    }
+
+    #[test]
+    fn a_control_server_that_is_gone_is_told_after_a_while() {
+        let mut login = Login::default();
+        let gone = Circumstances { offline: true, ..Circumstances::default() };
+        assert!(login.interpret(status(running(), &[]), &gone).health.is_empty());
+        login.offline_since = Instant::now().checked_sub(Duration::from_secs(61));
+        let seen = login.interpret(status(running(), &[]), &gone);
+        assert!(matches!(seen.state, State::Running(_)));
+        assert!(seen.health[0].contains("for a minute or more"), "{:?}", seen.health);
+        login.offline_since = Instant::now().checked_sub(Duration::from_mins(8));
+        assert!(login.interpret(status(running(), &[]), &gone).health[0].contains("5 minutes or more"));
+        assert!(login.interpret(status(running(), &[]), &Circumstances::default()).health.is_empty());
     }
 
     #[test]

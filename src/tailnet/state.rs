@@ -111,4 +111,6 @@ pub struct Status {
     pub health: Vec<String>,
     /// Tailscale's version inside.
     pub version: String,
+    /// It has no network interface: what comes from the tailnet for this machine is handed to its loopback ports.
+    pub is_userspace: bool,
 }

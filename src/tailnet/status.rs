@@ -16,6 +16,8 @@ pub(super) const PATH: &str = "status?peers=false";
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Answer {
     version: String,
+    #[serde(rename = "TUN", default)]
+    tun: bool,
     backend_state: String,
     #[serde(default)]
     have_node_key: bool,
@@ -50,6 +52,9 @@ struct Node {
     key_expiry: Option<String>,
     #[serde(default)]
     expired: bool,
+    /// Of the node itself: whether the control server sends it the network map at this moment.
+    #[serde(default)]
+    online: bool,
     #[serde(default)]
     cap_map: Option<BTreeMap<String, IgnoredAny>>,
 }
@@ -85,6 +90,10 @@ impl Answer {
         self.node.as_ref().is_some_and(|node| node.expired)
     }
 
+    pub(super) fn is_offline(&self) -> bool {
+        self.node.as_ref().is_some_and(|node| !node.online)
+    }
+
     pub(super) fn key_expiry(&self) -> Option<&str> {
         self.node.as_ref()?.key_expiry.as_deref()
     }
@@ -92,7 +101,8 @@ impl Answer {
     pub(super) fn into_status(mut self) -> Status {
         let health = self.health.take().unwrap_or_default();
         let version = std::mem::take(&mut self.version);
-        Status { state: self.into_state(), health, version }
+        let is_userspace = !self.tun;
+        Status { state: self.into_state(), health, version, is_userspace }
     }
 
     fn into_state(self) -> State {

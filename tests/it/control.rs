@@ -102,13 +102,16 @@ async fn control_that_does_not_answer(url: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_key_that_expires_is_shown_and_loopback_serves() {
     let tailnet = tailnet().await;
-    let mut here = tailnet.start_gateway(tailnet.gateway().await).await;
+    // A key that is used up: by a reusable one the gateway would log in anew.
+    let key = tailnet.headscale.one_use_key("tag:gateway").await;
+    let builder = with_control(&tailnet.headscale.url, &key).await;
+    let mut here = tailnet.start_gateway(builder).await;
     assert_eq!(node_state(&here.gateway).await["state"], "Running");
     tailnet.headscale.expire(&here.node).await;
     let shown = &here.gateway;
-    eventually("the expired key is shown", seconds(60), || async {
+    eventually("the expired key is shown, with a link", seconds(60), || async {
         let node = node_state(shown).await;
-        if node["state"] == "Running" { Err(node.to_string()) } else { Ok(()) }
+        if node["loginUrl"].is_string() { Ok(()) } else { Err(node.to_string()) }
     })
     .await;
     serves_loopback(&mut here.gateway).await;

@@ -15,6 +15,7 @@ mod control;
 mod control_ui;
 mod devices;
 mod differential;
+mod doctor;
 mod durability;
 mod gateway_client;
 mod handshake;

@@ -58,6 +58,12 @@ impl AccessDraft {
         self.rest.allow_tailscale
     }
 
+    /// The proxies whose word counts.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> &[IpNet] {
+        &self.rest.proxies.trusted
+    }
+
     pub(super) const fn configured(&self) -> Option<&Secret<String>> {
         match &self.plan {
             Plan::Token(secret, _) | Plan::Password(secret, _) => Some(secret),

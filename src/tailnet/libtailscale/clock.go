@@ -11,6 +11,9 @@ import (
 	"tailscale.com/util/eventbus"
 )
 
+// epoch: a server that tells an earlier time does not know it. The same moment as tailscale.com/ipn/ipnlocal has.
+var epoch = time.Unix(1673373066, 0)
+
 // clock remembers how far the control server's time is ahead of ours. It comes with the network map, over the
 // connection that both ends have proven themselves on.
 type clock struct {
@@ -22,6 +25,9 @@ type clock struct {
 // every full network map.
 func (c *clock) follow(bus *eventbus.Bus) {
 	eventbus.SubscribeFunc(bus.Client("tailclaw.clock"), func(told controlclient.ControlTime) {
+		if told.Value.Before(epoch) {
+			return
+		}
 		c.offset.Store(time.Until(told.Value).Milliseconds())
 		c.known.Store(true)
 	})

@@ -82,6 +82,14 @@ impl GatewayBuilder {
         self.config.pointer(pointer).unwrap_or(&Value::Null)
     }
 
+    /// Runs as this profile of this home; `folder` is where the profile's state is to be.
+    pub fn profile(mut self, home: &Path, name: &str, folder: &Path) -> Self {
+        std::fs::DirBuilder::new().mode(0o700).create(folder).expect("the state folder is made");
+        self.state = folder.into();
+        self.arguments = vec!["--profile".into(), name.into(), "gateway".into()];
+        self.env("HOME", home.to_str().expect("a path of text"))
+    }
+
     pub async fn start(self) -> Gateway {
         let mut gateway = self.start_unready();
         gateway.wait_ready().await;

@@ -70,10 +70,6 @@ impl TailscaleApi {
     pub fn tokens(&self) -> u32 {
         self.shared.lock().unwrap().tokens
     }
-
-    pub fn answer_next(&self, answer: KeyAnswer) {
-        self.shared.lock().unwrap().answers = VecDeque::from([answer]);
-    }
 }
 
 async fn answer(request: Request<Incoming>, shared: Arc<Mutex<Shared>>) -> Result<Response<Full<Bytes>>, Infallible> {

@@ -29,6 +29,7 @@ func (a *admin) routes() http.Handler {
 	mux.HandleFunc("POST /expire-all", a.expireAll)
 	mux.HandleFunc("POST /complete-login", a.completeLogin)
 	mux.HandleFunc("POST /approve", a.approve)
+	mux.HandleFunc("POST /clock", a.tellTime)
 	mux.HandleFunc("GET /texts", a.showTexts)
 	return mux
 }
@@ -156,6 +157,19 @@ func (a *admin) approve(w http.ResponseWriter, r *http.Request) {
 	if node := a.asked(w, r, &wish, func() string { return wish.Node }); node != nil {
 		url := a.server.BaseURL()
 		reply(w, a.server.CompleteDeviceApproval(url, url+"/admin", &node.Key))
+	}
+}
+
+// tellTime takes {"node":NAME,"aheadSeconds":86400}: the node is told a time that far from this machine's. testcontrol
+// then sends it nothing more by itself.
+func (a *admin) tellTime(w http.ResponseWriter, r *http.Request) {
+	var wish struct {
+		Node         string `json:"node"`
+		AheadSeconds int64  `json:"aheadSeconds"`
+	}
+	if node := a.asked(w, r, &wish, func() string { return wish.Node }); node != nil {
+		now := time.Now().Add(time.Duration(wish.AheadSeconds) * time.Second)
+		reply(w, a.server.AddRawMapResponse(node.Key, &tailcfg.MapResponse{ControlTime: &now}))
 	}
 }
 

@@ -9,6 +9,7 @@ import { LightElement } from "./light-element.ts";
 import "./refusal-panel.ts";
 import "./session-list.ts";
 import "./status-footer.ts";
+import "./tailnet-banner.ts";
 import "./who-line.ts";
 
 class AppShell extends LightElement {
@@ -55,6 +56,7 @@ class AppShell extends LightElement {
         <tailclaw-who .app=${this.#app}></tailclaw-who>
         <tailclaw-connection .app=${this.#app}></tailclaw-connection>
       </header>
+      <tailclaw-tailnet-banner .app=${this.#app}></tailclaw-tailnet-banner>
       <div class="middle">
         ${refused ? nothing : html`<tailclaw-sessions id="sessions" .app=${this.#app} ?data-open=${this.menuOpen}></tailclaw-sessions>`}
         <main>
