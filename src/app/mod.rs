@@ -196,7 +196,7 @@ async fn assemble(
     let shutdown = Shutdown::new();
     let auth = Arc::new(Live::new(resolved.auth.clone()));
     let identities = Arc::new(Identities::default());
-    let fanout = Arc::new(Fanout::new(Arc::clone(&auth), Arc::clone(&identities)));
+    let fanout = Arc::new(Fanout::new(Arc::clone(&auth), Arc::clone(&identities), &resolved.agent.agent_id));
     let bus = Bus::new(Arc::<Fanout>::clone(&fanout));
     let (sessions, agent) = open_agent(resolved, &database, &bus, &shutdown)?;
     let connections = Arc::new(AtomicUsize::new(0));

@@ -140,9 +140,12 @@ impl Caller {
 
     fn has_the_mode_of(&self, rules: &Settings) -> bool {
         match self.method {
-            AuthMethod::None | AuthMethod::Token | AuthMethod::Password | AuthMethod::TrustedProxy => {
+            AuthMethod::TrustedProxy => {
+                let user = self.proxy_user.as_deref().unwrap_or_default();
                 self.judged_by.mode == rules.mode
+                    && self.judged_by.identity_scopes.of(user) == rules.identity_scopes.of(user)
             }
+            AuthMethod::None | AuthMethod::Token | AuthMethod::Password => self.judged_by.mode == rules.mode,
             AuthMethod::Tailscale | AuthMethod::DeviceToken | AuthMethod::BootstrapToken => true,
         }
     }

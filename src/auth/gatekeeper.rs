@@ -130,6 +130,15 @@ impl Gatekeeper {
             }
             Some(device) => self.with_device(&case, proof, requested, device).await?,
         };
+        if let Some(scopes) =
+            admission.caller.proxy_user.as_deref().and_then(|user| case.settings.identity_scopes.of(user))
+            && case.role == Role::Operator
+        {
+            // For this connection alone: the device's record stays as it is.
+            let given = within(&requested_scopes(attempt.params, case.role), scopes);
+            let more = given.into_iter().filter(|scope| !admission.caller.scopes.contains(scope)).collect::<Vec<_>>();
+            admission.caller.scopes.extend(more);
+        }
         // And after it: what a setup code or a grant adds is narrowed, too.
         admission.caller.scopes = attempt.vouched.capped(admission.caller.scopes);
         Ok(admission)

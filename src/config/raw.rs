@@ -156,6 +156,7 @@ pub(super) struct Auth {
     pub(super) password: Option<Secret<String>>,
     pub(super) allow_tailscale: Option<bool>,
     pub(super) bind_tokens: Option<bool>,
+    pub(super) identity_scopes: BTreeMap<String, Vec<String>>,
     pub(super) tailscale: AuthTailscale,
     pub(super) trusted_proxy: TrustedProxy,
     pub(super) rate_limit: RateLimit,
@@ -193,6 +194,8 @@ pub(super) struct RateLimit {
 pub(super) struct AuthTailscale {
     pub(super) require: Require,
     pub(super) capability: Option<String>,
+    pub(super) allow: Vec<String>,
+    pub(super) deny: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]

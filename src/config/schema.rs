@@ -142,6 +142,9 @@ const AUTH: &[Field] = &[
     key("rateLimit", Kind::Table(RATE_LIMIT), "{ maxAttempts: 10 }").live("When wrong guesses lock their sender out."),
     key("bindTokens", Kind::Flag, "true")
         .live("Whether a device token that was issued on a tailnet node works from that node alone."),
+    key("identityScopes", Kind::Map(&Kind::TextList), "{ \"alice@example.com\": [\"operator.read\"] }").live(
+        "What a login may do that the tailnet or a trusted proxy verifies; without an entry here it may nothing.",
+    ),
     key("tailscale", Kind::Table(AUTH_TAILSCALE), "{ require: \"login\" }")
         .live("What a tailnet identity has to have."),
 ];
@@ -225,6 +228,10 @@ const AUTH_TAILSCALE: &[Field] = &[
         .live("\"login\": anyone whom the tailnet lets through. \"grant\": only who was granted the capability."),
     key("capability", Kind::Text, "\"tailclaw.dev/cap/gateway\"")
         .live("The capability that grants in the tailnet's policy name."),
+    key("allow", Kind::TextList, "[\"alice@example.com\", \"tag:laptop\"]")
+        .live("Who may have rights by a tailnet identity at all; \"*@example.com\" is a whole domain."),
+    key("deny", Kind::TextList, "[\"*@example.com\"]")
+        .live("Who is shut out, written in the same way: it wins over grants, and over the shared secret."),
 ];
 
 /// The node joins once, at the start: another key or control server makes it another node.

@@ -15,8 +15,8 @@ use crate::bus::{Closing, ClosingReason, Subscriber};
 use crate::live::Live;
 use crate::net::Identities;
 use crate::protocol::agents::Stream;
-use crate::protocol::event::Audience;
-use crate::protocol::{Event, Role};
+use crate::protocol::event::{About, Audience};
+use crate::protocol::{Event, Role, Scope};
 use crate::rpc::Subscriptions;
 
 /// Closings that are remembered for connections still in their handshake.
@@ -27,6 +27,8 @@ pub struct Fanout {
     /// As they are now: who came in by others may have to go.
     rules: Arc<Live<Settings>>,
     identities: Arc<Identities>,
+    /// The gateway's own.
+    agent: String,
     receivers: RwLock<HashMap<u64, Receiver>>,
     closings: Mutex<Closings>,
     next: AtomicU64,
@@ -84,9 +86,10 @@ pub(super) struct Membership {
 
 impl Fanout {
     #[must_use]
-    pub fn new(rules: Arc<Live<Settings>>, identities: Arc<Identities>) -> Self {
+    pub fn new(rules: Arc<Live<Settings>>, identities: Arc<Identities>, agent: &str) -> Self {
         Self {
             rules,
+            agent: agent.to_owned(),
             identities,
             receivers: RwLock::default(),
             closings: Mutex::default(),
@@ -250,7 +253,12 @@ impl Subscriber for Fanout {
         self.tell_followers(event);
         let receivers = self.receivers.read().unwrap_or_else(PoisonError::into_inner);
         let audience = event.audience();
-        let mut wanting = receivers.values().filter(|receiver| receiver.wants(event, &audience)).peekable();
+        let agent = match event.about() {
+            About::NoAgent => None,
+            About::OwnAgent => Some(self.agent.as_str()),
+            About::Session(key) => Some(key.split(':').nth(1).unwrap_or(&self.agent)),
+        };
+        let mut wanting = receivers.values().filter(|receiver| receiver.wants(event, &audience, agent)).peekable();
         if wanting.peek().is_none() {
             return;
         }
@@ -291,20 +299,23 @@ impl Receiver {
         caller.device_id() == Some(closing.device_id.as_str()) && closing.role.is_none_or(|role| role == caller.role())
     }
 
-    fn wants(&self, event: &Event, audience: &Audience) -> bool {
+    /// `agent` is whom the event is about.
+    fn wants(&self, event: &Event, audience: &Audience, agent: Option<&str>) -> bool {
         let caller = self.standing.caller();
         let may = match (event.guard(), caller.role()) {
             (None, _) => true,
             (Some(_), Role::Node) => false,
             (Some(scope), Role::Operator) => caller.may(scope),
         };
-        may && match audience {
-            Audience::Everyone => true,
-            Audience::SessionSubscribers => self.subscriptions.follows_session_list(),
-            Audience::MessageSubscribers(key) => self.subscriptions.follows_messages(key),
-            Audience::Approvers => self.subscriptions.follows_approvals(),
-            Audience::Profile(id) => caller.profile().is_some_and(|profile| profile.id == *id),
-        }
+        let reaches = agent.is_none_or(|agent| caller.agents().permit(agent, event.guard().unwrap_or(Scope::Read)));
+        may && reaches
+            && match audience {
+                Audience::Everyone => true,
+                Audience::SessionSubscribers => self.subscriptions.follows_session_list(),
+                Audience::MessageSubscribers(key) => self.subscriptions.follows_messages(key),
+                Audience::Approvers => self.subscriptions.follows_approvals(),
+                Audience::Profile(id) => caller.profile().is_some_and(|profile| profile.id == *id),
+            }
     }
 }
 
@@ -318,7 +329,7 @@ mod tests {
     /// A fan-out under a rule, and the rule.
     fn fanout(token: &str) -> (Arc<Fanout>, Arc<Live<Settings>>) {
         let rules = Arc::new(Live::new(by_token(token)));
-        (Arc::new(Fanout::new(Arc::clone(&rules), Arc::default())), rules)
+        (Arc::new(Fanout::new(Arc::clone(&rules), Arc::default(), "main")), rules)
     }
 
     fn by_token(token: &str) -> Settings {

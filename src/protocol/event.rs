@@ -56,6 +56,16 @@ pub enum Event {
     ChatMetadataChanged,
 }
 
+/// Whose doings an event tells of, for receivers who may see some agents alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About<'a> {
+    NoAgent,
+    /// The gateway's own.
+    OwnAgent,
+    /// The agent of this canonical session key.
+    Session(&'a str),
+}
+
 /// Who gets an event, beside the scope that it needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Audience {
@@ -174,6 +184,39 @@ impl Event {
             Self::ExecApprovalRequested(_) | Self::ExecApprovalResolved(_) => Audience::Approvers,
             Self::PrefsChanged(changed) => Audience::Profile(changed.profile_id.clone()),
             _ => Audience::Everyone,
+        }
+    }
+
+    /// Which agent's doings it tells of.
+    #[must_use]
+    pub fn about(&self) -> About<'_> {
+        match self {
+            Self::Chat(event) => About::Session(&event.session_key),
+            Self::Agent(event) => About::Session(&event.session_key),
+            Self::SessionsChanged(changed) => About::Session(&changed.session_key),
+            Self::SessionMessage(message) => About::Session(&message.session_key),
+            Self::Heartbeat(_) | Self::Cron(_) => About::OwnAgent,
+            Self::Tick { .. }
+            | Self::DevicePairRequested(_)
+            | Self::DevicePairResolved(_)
+            | Self::DevicePairChanged
+            | Self::DevicePairSetupCompleted(_)
+            | Self::DevicePairSetupDeliveryUncertain(_)
+            | Self::Presence(..)
+            | Self::Health(..)
+            | Self::Shutdown { .. }
+            | Self::ExecApprovalRequested(_)
+            | Self::ExecApprovalResolved(_)
+            | Self::PrefsChanged(_)
+            | Self::VoicewakeChanged(_)
+            | Self::VoicewakeRoutingChanged(_)
+            | Self::NodePairRequested(_)
+            | Self::NodePairResolved(_)
+            | Self::NodeHostStats(_)
+            | Self::NodeInvokeRequest(_)
+            | Self::NodeInvokeCancel(_)
+            | Self::ConfigChanged(_)
+            | Self::ChatMetadataChanged => About::NoAgent,
         }
     }
 

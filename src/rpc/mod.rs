@@ -20,6 +20,7 @@ mod models;
 mod nodes;
 mod presence;
 mod projects;
+mod reach;
 mod sessions;
 mod skills;
 mod system;
@@ -162,7 +163,7 @@ impl Services {
     /// The table of everything that is served.
     #[must_use]
     pub fn table(self) -> Table {
-        let mut table = Table::default();
+        let mut table = Table::new(self.agent.id());
         system::register(&mut table, &self.system, &self.identity);
         tailnet::register(&mut table, &self.place);
         presence::register(&mut table, &self.presence);

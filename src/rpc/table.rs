@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::budget::WriteBudgets;
-use super::{Context, UNKNOWN_METHOD_ACCESS};
+use super::{Context, UNKNOWN_METHOD_ACCESS, reach};
 use crate::bus::Closing;
 use crate::protocol::frame::{Request, decode, response};
-use crate::protocol::{Access, ErrorShape, Method, Role};
+use crate::protocol::{Access, ErrorShape, Method, Role, Scope};
 
 /// A response frame, and the second one that some methods owe.
 pub struct Answer {
@@ -46,10 +46,17 @@ struct Entry {
 #[derive(Default)]
 pub struct Table {
     entries: BTreeMap<&'static str, Entry>,
+    /// The gateway's own agent, which is meant where none is named.
+    agent: String,
     budgets: WriteBudgets,
 }
 
 impl Table {
+    #[must_use]
+    pub fn new(agent: &str) -> Self {
+        Self { agent: agent.to_owned(), ..Self::default() }
+    }
+
     /// Serves `M` by `handler`, which is given a clone of `service`.
     ///
     /// # Panics
@@ -172,6 +179,12 @@ impl Table {
         };
         match check(&context, access) {
             Verdict::May => {}
+            Verdict::MayAsOperator(scope) => {
+                let params = request.params.as_deref();
+                if let Err(error) = reach::check(&context.caller, scope, &request.method, params, &self.agent) {
+                    return refused(error, false);
+                }
+            }
             Verdict::WrongRole(error) => return refused(error, true),
             Verdict::MissingScope(error) => return refused(error, false),
         }
@@ -217,6 +230,7 @@ fn answer<T: Serialize>(id: &RawValue, result: Result<T, ErrorShape>) -> Answer 
 
 enum Verdict {
     May,
+    MayAsOperator(Scope),
     WrongRole(ErrorShape),
     MissingScope(ErrorShape),
 }
@@ -233,7 +247,7 @@ fn check(context: &Context, access: Access) -> Verdict {
         return Verdict::WrongRole(ErrorShape::invalid(format!("unauthorized role: {}", caller.role().as_str())));
     };
     match context.require(scope) {
-        Ok(()) => Verdict::May,
+        Ok(()) => Verdict::MayAsOperator(scope),
         Err(error) => Verdict::MissingScope(error),
     }
 }

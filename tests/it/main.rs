@@ -17,6 +17,7 @@ mod devices;
 mod differential;
 mod doctor;
 mod durability;
+mod forged;
 mod gateway_client;
 mod handshake;
 mod harness;

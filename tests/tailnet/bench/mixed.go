@@ -85,10 +85,12 @@ func (f *fleetSettings) mixed(nodes []*node, target string, settings mixedSettin
 	close(stop)
 	outcome := sum.outcome(begun)
 	outcome["nodes"] = len(nodes)
-	if sum.wrong.Load() > 0 || sum.failed.Load()*100 > int64(settings.count) {
+	if len(sum.problems) > 0 {
 		outcome["problems"] = sum.problems
+	}
+	if sum.wrong.Load() > 0 || sum.failed.Load()*100 > int64(settings.count) {
 		print(outcome)
-		return nil, fmt.Errorf("%d wrong, %d failed: %v", sum.wrong.Load(), sum.failed.Load(), sum.problems)
+		return nil, fmt.Errorf("%d wrong, %d failed", sum.wrong.Load(), sum.failed.Load())
 	}
 	return outcome, nil
 }
