@@ -92,7 +92,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = Paths { state_dir: folder.path().into(), config_file: folder.path().join("none.json") };
         let text = |text: &str| Some(text.to_owned());
-        let args = RunArgs { port: text("many"), bind: text("lam"), tailscale: text("serve"), ..RunArgs::default() };
+        let args = RunArgs { port: text("many"), bind: text("lam"), tailscale: text("tailnet"), ..RunArgs::default() };
         let error = load(paths, &Environment::default(), &args.overrides()).unwrap_err();
         let names: Vec<&str> = error.issues.iter().map(|issue| issue.path.as_str()).collect();
         assert_eq!(names, ["--port", "--bind", "--tailscale"]);
