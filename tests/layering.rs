@@ -9,7 +9,7 @@ use std::path::Path;
 /// Top modules by layer, lowest first.
 const LAYERS: [&[&str]; 7] = [
     &["protocol", "secret", "clock", "live"],
-    &["shutdown", "logging", "store", "net", "tls", "tailnet", "bus"],
+    &["shutdown", "logging", "store", "net", "tls", "discovery", "tailnet", "bus"],
     &["auth", "pairing", "sessions", "agent", "channels", "nodes", "automation", "approvals"],
     &["config"],
     &["rpc", "ui", "client", "node_host", "tunnel", "service"],

@@ -3,6 +3,7 @@
 //! The only module that knows everyone. `tailnet` brings the node up beside the running gateway, `greeting` is what a
 //! person reads at the start, `signals` is how they end it. Called by `cli`.
 
+mod announce;
 mod expiry;
 mod funnel;
 mod greeting;
@@ -98,6 +99,9 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
     if let Some(tls) = tls {
         shutdown.spawn(tls.watch(parts.configuration.clone(), shutdown.clone()));
     }
+    if let Some(place) = announce::place(resolved.bind.mode) {
+        shutdown.spawn(announce::run(place, parts.gateway_id.clone(), Arc::clone(&parts.gateway)));
+    }
     greeting::print(&resolved, &addresses, shown.as_deref(), &parts.agent, reader);
     if let Some(settings) = resolved.host.clone() {
         host::Served {
@@ -132,6 +136,8 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
 /// What `run` holds on to.
 struct Parts {
     gateway: Arc<Gateway>,
+    /// Lowercase hex, of its public key.
+    gateway_id: String,
     agent: Agent,
     database: Database,
     tailnet_view: watch::Sender<Option<crate::protocol::system::TailnetHealth>>,
@@ -257,10 +263,21 @@ async fn assemble(
         unauthenticated: AddressLimit::new(resolved.auth.max_unauthenticated_per_address),
         patience: Live::new(resolved.patience),
         doors,
+        discovery: Live::new(resolved.discovery.clone()),
         http: Surface::new(resolved.http.clone(), agent.clone(), sessions, heartbeats),
         public_paths: resolved.exposure.public.as_ref().map(|public| public.paths.clone()).unwrap_or_default(),
     };
-    Ok(Parts { gateway: Arc::new(gateway), agent, database, tailnet_view, tailnet_node, own_names, configuration })
+    let gateway_id = identity.device_id();
+    Ok(Parts {
+        gateway: Arc::new(gateway),
+        gateway_id,
+        agent,
+        database,
+        tailnet_view,
+        tailnet_node,
+        own_names,
+        configuration,
+    })
 }
 
 fn about(resolved: &Resolved) -> About {

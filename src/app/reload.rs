@@ -65,6 +65,7 @@ impl Apply for Parts {
         gateway.pairing.apply(new.pairing.clone());
         gateway.nodes.apply(new.nodes.clone());
         gateway.patience.set(new.patience);
+        gateway.discovery.set(new.discovery.clone());
         gateway.http.apply(new.http.clone());
         self.rename(&gateway, old, new);
         if let Some(models) = models {

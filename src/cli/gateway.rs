@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::context::Context;
-use super::{agent, call, fingerprint, gateway_status, health, probe, run, send};
+use super::{agent, call, discover, fingerprint, gateway_status, health, probe, run, send};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -30,6 +30,8 @@ enum GatewayVerb {
     Agent(agent::AgentArgs),
     /// Leave a message for the agent, without waiting for its answer
     Send(send::SendArgs),
+    /// Find gateways in the local network
+    Discover(discover::DiscoverArgs),
     /// Show the fingerprint of this gateway's certificate, as text and as a QR code
     Fingerprint(fingerprint::FingerprintArgs),
     /// Show whether the gateway is reachable and what we may do there
@@ -45,6 +47,7 @@ pub(super) async fn main(args: GatewayArgs, context: &Context) -> anyhow::Result
         Some(GatewayVerb::Call(args)) => call::main(&args, context).await,
         Some(GatewayVerb::Agent(args)) => agent::main(&args, context).await,
         Some(GatewayVerb::Send(args)) => send::main(&args, context).await,
+        Some(GatewayVerb::Discover(args)) => discover::main(&args, context).await,
         Some(GatewayVerb::Fingerprint(args)) => fingerprint::main(&args, context),
         Some(GatewayVerb::Probe(args)) => probe::main(&args, context).await,
     }

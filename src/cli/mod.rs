@@ -14,6 +14,7 @@ mod context;
 mod cron;
 mod devices;
 mod doctor;
+mod discover;
 mod failure;
 mod fingerprint;
 mod force;
@@ -181,6 +182,8 @@ mod tests {
             "tailclaw gateway status --url ws://h:1 --token t --require-rpc",
             "tailclaw gateway probe --json",
             "tailclaw gateway health",
+            "tailclaw gateway discover --timeout 4000 --json",
+            "tailclaw gateway fingerprint --no-ascii",
             "tailclaw gateway probe --ssh ada@claw:22 --ssh-identity /k --port 5",
             "tailclaw gateway agent --message hi",
             "tailclaw gateway send --message hi --session-key main --json",

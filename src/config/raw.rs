@@ -18,6 +18,28 @@ pub(super) struct Raw {
     pub(super) models: Models,
     pub(super) agents: Agents,
     pub(super) hooks: Hooks,
+    pub(super) discovery: Discovery,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Discovery {
+    pub(super) mdns: Mdns,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Mdns {
+    pub(super) mode: MdnsMode,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum MdnsMode {
+    Off,
+    #[default]
+    Minimal,
+    Full,
 }
 
 #[derive(Debug, Default, Deserialize)]

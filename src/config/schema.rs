@@ -90,9 +90,18 @@ pub(super) const ROOT: &[Field] = &[
     key("secrets", Kind::Table(SECRETS), "{ providers: {} }")
         .live("Where secrets are kept that the file only refers to."),
     key("agents", Kind::Table(AGENTS), "{ defaults: {} }").live("The agents and what they answer with."),
+    key("discovery", Kind::Table(DISCOVERY), "{ mdns: { mode: \"minimal\" } }")
+        .live("How gateways are found in the local network."),
     key("hooks", Kind::Table(HOOKS), "{ enabled: true, token: \"${HOOKS_TOKEN}\" }")
         .live("What other services may set off over HTTP."),
 ];
+
+const DISCOVERY: &[Field] =
+    &[key("mdns", Kind::Table(MDNS), "{ mode: \"minimal\" }").live("What is announced by multicast DNS.")];
+
+const MDNS: &[Field] = &[key("mode", Kind::Choice(&["off", "minimal", "full"]), "\"minimal\"").live(
+    "What a gateway that the local network reaches tells it: nothing, that it is there, or its names and SSH port, too.",
+)];
 
 /// What is listened on is bound once, at the start: who waits at the old address could not be told of the new one.
 const GATEWAY: &[Field] = &[

@@ -30,6 +30,7 @@ pub use server::serve;
 use crate::approvals::Approvers;
 use crate::auth::Gatekeeper;
 use crate::bus::Bus;
+use crate::discovery;
 use crate::live::Live;
 use crate::net::{AddressLimit, Patience};
 use crate::nodes::Nodes;
@@ -58,6 +59,8 @@ pub struct Gateway {
     /// With connections that begin from now on.
     pub patience: Live<Patience>,
     pub http: Surface,
+    /// What the local network is told.
+    pub discovery: Live<discovery::Settings>,
     /// Where new devices are told to go.
     pub doors: Doors,
     /// What everybody on the internet may ask for: `gateway.tailscale.publicPaths`.

@@ -16,6 +16,7 @@ mod control_ui;
 mod devices;
 mod differential;
 mod doctor;
+mod discovery;
 mod durability;
 mod forged;
 mod gateway_client;

@@ -6,6 +6,7 @@
 
 mod access;
 mod agent;
+mod discovery;
 mod exposure;
 mod hooks;
 mod http;
@@ -30,7 +31,8 @@ use super::{ConfigError, Document, Environment, Paths, check, issue, secrets, to
 use crate::protocol::config::Issue;
 use crate::secret::Secret;
 use crate::{
-    agent as agent_module, auth, net, nodes, pairing as pairing_module, tailnet as tailnet_module, tls as tls_module,
+    agent as agent_module, auth, discovery as discovery_module, net, nodes, pairing as pairing_module,
+    tailnet as tailnet_module, tls as tls_module,
 };
 
 /// What a gateway is started with.
@@ -49,6 +51,7 @@ pub struct Resolved {
     pub exposure: tailnet_module::Exposure,
     /// `None`: the kernel's listeners speak plain HTTP.
     pub tls: Option<tls_module::Settings>,
+    pub discovery: discovery_module::Settings,
     pub agent: agent_module::Settings,
     pub http: HttpSettings,
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
@@ -106,6 +109,7 @@ pub struct Draft {
     pub host: Option<tailnet_module::HostSettings>,
     pub exposure: tailnet_module::Exposure,
     pub tls: Option<tls_module::Settings>,
+    pub discovery: discovery_module::Settings,
     pub agent: agent_module::Settings,
     pub http: HttpSettings,
     /// The gateway elsewhere, for the commands of this machine.
@@ -158,6 +162,7 @@ impl Draft {
             host: self.host,
             exposure: self.exposure,
             tls: self.tls,
+            discovery: self.discovery,
             agent: self.agent,
             http: self.http,
             log_level: self.log_level,
@@ -220,6 +225,7 @@ pub(super) fn settle(basis: Basis, paths: Paths, mut issues: Vec<Issue>) -> Resu
         host,
         exposure,
         tls,
+        discovery: discovery::resolve(&raw.discovery, environment),
         agent,
         http,
         remote,

@@ -248,6 +248,15 @@ impl Gateway {
         Output::of(command, seconds(60)).await
     }
 
+    /// The same, started by way of another program.
+    pub async fn cli_by(&self, wrapper: &[&str], arguments: &[&str]) -> Output {
+        let (first, rest) = wrapper.split_first().expect("a program");
+        let mut command = guarded(first);
+        command.args(rest).arg(PROGRAM).args(arguments);
+        self.builder.add_environment(&mut command);
+        Output::of(command, seconds(60)).await
+    }
+
     /// `tailclaw status --json`.
     pub async fn status(&self) -> Value {
         self.cli(&["status", "--json"]).await.success().json()

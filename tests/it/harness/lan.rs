@@ -2,7 +2,7 @@
 //! and sends nothing into one.
 
 use super::client::{Io, RawClient};
-use super::{Gateway, GatewayBuilder, Response, eventually, request, seconds};
+use super::{Gateway, GatewayBuilder, Output, Response, eventually, request, seconds};
 use std::process::Stdio;
 
 pub const LAN_ADDRESS: &str = "192.168.77.7";
@@ -11,6 +11,8 @@ pub const LAN_ADDRESS: &str = "192.168.77.7";
 const ENTER: &str = r#"set -e
 ip link set lo up
 ip link add lan0 type dummy 2>/dev/null || ip link add lan0 type veth peer name lan1 2>/dev/null || true
+ip link set lan0 multicast on 2>/dev/null || true
+ip link set lan1 up 2>/dev/null || true
 if ip link set lan0 up 2>/dev/null; then ip addr add 192.168.77.7/24 dev lan0; else ip addr add 192.168.77.7/32 dev lo; fi
 exec "$@""#;
 
@@ -44,6 +46,14 @@ impl LanHost {
     /// A connection from within that machine to one of its own addresses.
     pub fn dial(&self, address: &str) -> Box<dyn Io> {
         dial(self.gateway.pid(), address, self.gateway.port)
+    }
+
+    /// The product's own command line on that machine.
+    pub async fn cli(&self, arguments: &[&str]) -> Output {
+        let pid = self.gateway.pid().to_string();
+        let user: &[&str] = if is_root() { &[] } else { &["--user", "--preserve-credentials"] };
+        let wrapper = [&["nsenter"], user, &["--net", "--target", &pid]].concat();
+        self.gateway.cli_by(&wrapper, arguments).await
     }
 
     pub async fn get(&self, address: &str, path: &str, headers: &[(&str, &str)]) -> Response {
