@@ -67,10 +67,10 @@ impl Funnel {
 
     /// As `status` shows it. `domain`: of the certificate, once there is one; `name`: the node's; `is_plain`: served without.
     pub(super) fn health(&self, domain: Option<&str>, name: &str, is_plain: bool) -> Option<ServeHealth> {
-        let Exposure { offer, public } = &self.exposure;
-        if *offer == Offer::None && public.is_none() {
+        if self.exposure.is_nothing() {
             return None;
         }
+        let Exposure { offer, public } = &self.exposure;
         let is_open = |door: FunnelDoor| !self.closed.iter().any(|(_, closed)| *closed == door);
         let url = match (offer, domain) {
             (Offer::None, _) => None,

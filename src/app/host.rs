@@ -10,7 +10,7 @@ use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
 use crate::gateway::{Entrance, Gateway};
 use crate::protocol::system::{ServeHealth, TailnetHealth};
-use crate::tailnet::{Backend, Exposure, Host, HostSettings, Offer, ServeState};
+use crate::tailnet::{Backend, Exposure, Host, HostSettings, ServeState};
 
 pub(super) struct Served {
     pub settings: HostSettings,
@@ -34,7 +34,7 @@ impl Served {
 
     /// Takes the routes and serves what comes by them, until the gateway ends.
     async fn serve(&self, host: &Host) -> watch::Receiver<ServeState> {
-        if self.exposure.offer == Offer::None && self.exposure.public.is_none() {
+        if self.exposure.is_nothing() {
             return watch::channel(ServeState::default()).1;
         }
         match Backend::open(host, self.exposure.clone()).await {

@@ -13,7 +13,7 @@ use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
 use crate::gateway::{Entrance, Gateway};
 use crate::protocol::system::TailnetHealth;
-use crate::tailnet::{Error, Exposure, Identity, Node, Offer, Settings, State};
+use crate::tailnet::{Error, Exposure, Identity, Node, Settings, State};
 
 /// What joining needs.
 pub(super) struct Join {
@@ -64,8 +64,7 @@ impl Join {
 
     #[cfg_attr(not(feature = "tailnet"), expect(unreachable_code, reason = "there is no node without the feature"))]
     fn web(&self, node: &Node) -> watch::Receiver<Web> {
-        let is_offered = self.exposure.offer != Offer::None || self.exposure.public.is_some();
-        if !self.serves && !is_offered {
+        if !self.serves && self.exposure.is_nothing() {
             return watch::channel(Web::default()).1;
         }
         let exposure = self.exposure.clone();
@@ -115,8 +114,7 @@ impl Join {
             return;
         }
         tracing::info!(state = now.state, name = now.name, reason = now.reason, "tailnet");
-        let is_offered = self.exposure.offer != Offer::None || self.exposure.public.is_some();
-        if now.state == "Running" && is_offered {
+        if now.state == "Running" && !self.exposure.is_nothing() {
             greeting::print_served(&now, self.reader);
         } else {
             greeting::print_tailnet(&now, self.port, self.serves, self.reader);

@@ -111,6 +111,13 @@ pub struct Exposure {
     pub public: Option<PublicPaths>,
 }
 
+impl Exposure {
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.offer == Offer::None && self.public.is_none()
+    }
+}
+
 /// `gateway.tailscale.mode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
