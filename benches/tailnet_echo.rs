@@ -51,6 +51,7 @@ fn settings() -> Result<Settings> {
     Ok(Settings {
         hostname: variable("BENCH_NAME").unwrap_or_else(|| "echo".to_owned()),
         control_url: variable("BENCH_CONTROL"),
+        oauth: None,
         auth_key: variable("BENCH_KEY").map(Secret::new),
         tags: variable("BENCH_TAGS").into_iter().collect(),
         ephemeral: false,

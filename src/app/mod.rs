@@ -191,6 +191,7 @@ fn open_nodes(
     (nodes.clone(), Voicewake { database, bus, nodes })
 }
 
+#[expect(clippy::too_many_lines, reason = "one line a part: the only place where all of them meet")]
 async fn assemble(
     resolved: &Resolved,
     addresses: &[SocketAddr],

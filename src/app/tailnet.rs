@@ -67,8 +67,7 @@ impl Join {
         if !self.serves && self.exposure.is_nothing() {
             return watch::channel(Web::default()).1;
         }
-        let exposure = self.exposure.clone();
-        OwnHttps::start(node.clone(), &self.settings.state_dir, &self.gateway, self.serves, exposure)
+        OwnHttps::start(node.clone(), &self.settings.state_dir, &self.gateway, self.serves, self.exposure.clone())
     }
 
     /// Keeps what others see of the node up to date until the end.

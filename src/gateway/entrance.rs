@@ -64,7 +64,20 @@ impl Entrance {
         gateway: &Gateway,
     ) -> Result<Peer, Response> {
         let peer = match self {
-            Self::Streams | Self::Secure(_) => attributed(peer, request, gateway)?,
+            Self::Streams | Self::Secure(_) => {
+                match forwarded::attribute(peer, request.headers(), &gateway.gatekeeper.settings().proxies) {
+                    Ok(peer) => peer,
+                    Err(unattributable) => {
+                        warn_of_proxy(&unattributable);
+                        if upgrade::is_websocket(request) {
+                            return Err(routes::proxy::refusal());
+                        }
+                        let peer = unattributable.0.clone();
+                        request.extensions_mut().insert(unattributable);
+                        peer
+                    }
+                }
+            }
             Self::Elsewhere(host) => return Err(led_to(&host.get(), request.uri())),
             Self::Serve(door) => {
                 let (caller, uri) =
@@ -78,21 +91,6 @@ impl Entrance {
             return Err((StatusCode::NOT_FOUND, "Not Found").into_response());
         }
         Ok(peer)
-    }
-}
-
-fn attributed(peer: Peer, request: &mut Request<Incoming>, gateway: &Gateway) -> Result<Peer, Response> {
-    match forwarded::attribute(peer, request.headers(), &gateway.gatekeeper.settings().proxies) {
-        Ok(peer) => Ok(peer),
-        Err(unattributable) => {
-            warn_of_proxy(&unattributable);
-            if upgrade::is_websocket(request) {
-                return Err(routes::proxy::refusal());
-            }
-            let peer = unattributable.0.clone();
-            request.extensions_mut().insert(unattributable);
-            Ok(peer)
-        }
     }
 }
 

@@ -268,7 +268,7 @@ async fn hello(admission: &Admission, connection_id: &str, gateway: &Gateway) ->
         features: Features { methods: gateway.table.names(), events: Event::NAMES.to_vec() },
         snapshot: Snapshot {
             presence: gateway.presence.list(),
-            health: gateway.system.health(is_admin).await?,
+            health: gateway.system.health(is_admin, is_admin).await?,
             state_version: gateway.presence.version(),
             uptime_ms: gateway.system.uptime_ms(),
             session_defaults: about.session_defaults(gateway.http.has_model()),

@@ -26,7 +26,7 @@ pub async fn beat(gateway: Arc<Gateway>) {
 }
 
 async fn refresh_health(gateway: &Gateway) {
-    match gateway.system.health(false).await {
+    match gateway.system.health(false, false).await {
         Ok(health) => {
             let version = gateway.presence.next_health_version();
             gateway.bus.publish(&Event::Health(Box::new(health), version));

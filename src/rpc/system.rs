@@ -56,11 +56,11 @@ impl System {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// `shows_paths` for admins.
+    /// `shows_paths` for admins, `shows_login`, the login link, for those who may read.
     ///
     /// # Errors
     /// The database could not be read: the gateway is not healthy then, and says so.
-    pub async fn health(&self, shows_paths: bool) -> Result<HealthReply, ErrorShape> {
+    pub async fn health(&self, shows_paths: bool, shows_login: bool) -> Result<HealthReply, ErrorShape> {
         let begun = Instant::now();
         let sessions = self.sessions.encoded_count(shows_paths).await?;
         let agent_id = self.agent.id().to_owned();
@@ -85,7 +85,11 @@ impl System {
             config_reload: ConfigReload {
                 hot_reload_status: if self.configuration.is_live() { "active" } else { "disabled" },
             },
-            tailnet: self.tailnet.borrow().clone(),
+            tailnet: self.tailnet.borrow().clone().map(|tailnet| TailnetHealth {
+                // Whoever opens the link decides whose tailnet it is.
+                login_url: tailnet.login_url.filter(|_| shows_login),
+                ..tailnet
+            }),
         })
     }
 
@@ -194,7 +198,7 @@ pub(super) fn register(table: &mut Table, system: &System, identity: &Arc<Gatewa
 }
 
 async fn health(system: System, context: Context, _: HealthParams) -> Result<HealthReply, ErrorShape> {
-    let health = system.health(context.caller.may(Scope::Admin)).await?;
+    let health = system.health(context.caller.may(Scope::Admin), context.caller.may(Scope::Read)).await?;
     Ok(HealthReply { model_runtime: Some(ModelRuntime::default()), ..health })
 }
 

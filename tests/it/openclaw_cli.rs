@@ -66,7 +66,8 @@ async fn openclaw_cli_and_ours_take_the_same_secrets_for_a_remote_gateway() {
     let own = gateway().config(json!({"gateway": {"auth": {"mode": "token", "token": "right"}}})).start().await;
     let (token, password) = ("OPENCLAW_GATEWAY_TOKEN", "OPENCLAW_GATEWAY_PASSWORD");
     let here = own.url();
-    let rows: &[(Value, &[(&str, &str)], &[&str], bool)] = &[
+    type Row<'a> = (Value, &'a [(&'a str, &'a str)], &'a [&'a str], bool);
+    let rows: &[Row<'_>] = &[
         (json!({"url": here, "token": "right"}), &[(token, "wrong")], &[], true),
         (json!({"url": here, "token": "wrong"}), &[(token, "right")], &[], false),
         (json!({"url": here}), &[(token, "right")], &[], true),

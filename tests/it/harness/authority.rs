@@ -23,7 +23,6 @@ pub struct Authority {
 }
 
 impl Authority {
-    #[expect(clippy::new_without_default, reason = "each one is another")]
     pub fn new() -> Authority {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
