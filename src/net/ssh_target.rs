@@ -1,6 +1,7 @@
 //! A machine as `ssh` is told of it: `user@host`, `user@host:port`, or a name of its configuration.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::str::FromStr;
 
 /// Safe to be an argument of `ssh`: neither part can be taken for an option.
@@ -46,6 +47,11 @@ impl FromStr for SshTarget {
                 && !part.starts_with('-')
                 && !part.contains(|sign: char| sign.is_whitespace() || sign.is_control())
         };
+        // Else a port would hide in it.
+        let is_address = |host: &str| host.split('%').next().is_some_and(|bare| bare.parse::<Ipv6Addr>().is_ok());
+        if host.contains(':') && !is_address(host) {
+            return Err(NotAnSshTarget);
+        }
         if !is_safe(host) || host.contains(['@', '[', ']']) || !user.is_none_or(is_safe) {
             return Err(NotAnSshTarget);
         }
@@ -88,6 +94,7 @@ mod tests {
     fn nothing_becomes_an_option_of_ssh() {
         for text in [
             "",
+            "ada@[!:1]",
             "@claw",
             "ada@",
             "-oProxyCommand=x",

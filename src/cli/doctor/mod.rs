@@ -93,11 +93,9 @@ fn render(checks: &[Check], fixed: &[String]) -> String {
         if check.status == Verdict::Fail { alarming(&line) } else { line }
     }));
     let count = |verdict| checks.iter().filter(|check| check.status == verdict).count();
-    lines.push(format!(
-        "{} checks, {} warnings, {} failures",
-        checks.len(),
-        count(Verdict::Warn),
-        count(Verdict::Fail)
-    ));
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (warnings, failures) = (count(Verdict::Warn), count(Verdict::Fail));
+    let parts = [counted(checks.len(), "check"), counted(warnings, "warning"), counted(failures, "failure")];
+    lines.push(parts.join(", "));
     lines.join("\n")
 }
