@@ -298,7 +298,7 @@ async fn an_ended_login_is_renewed_by_its_link_without_a_restart() {
     let mut gateway = control.gateway().start().await;
     let has_link = |node: &Value| node["loginUrl"].is_string();
     let first = node_when(&gateway, "a first link", has_link).await["loginUrl"].clone();
-    control.admin("/complete-login", json!({"url": first})).await;
+    assert_eq!(control.admin("/complete-login", json!({"url": first})).await, json!(true));
     running(&gateway).await;
     let mut here = gateway.operator().await;
     control.admin("/node", json!({"node": hostname(&gateway), "keyExpiry": hours_from_now(1)})).await;
@@ -306,7 +306,7 @@ async fn an_ended_login_is_renewed_by_its_link_without_a_restart() {
     control.admin("/node", json!({"node": hostname(&gateway), "keyExpiry": hours_from_now(-1)})).await;
     let ended = node_when(&gateway, "a new link", |node| node["state"] == "NeedsLogin" && has_link(node)).await;
     assert_ne!(ended["loginUrl"], first);
-    control.admin("/complete-login", json!({"url": ended["loginUrl"]})).await;
+    assert_eq!(control.admin("/complete-login", json!({"url": ended["loginUrl"]})).await, json!(true));
     running(&gateway).await;
     here.request("health", json!({})).await.expect("this machine was served all along");
     gateway.stop().await;
@@ -428,10 +428,11 @@ async fn a_control_server_that_is_gone_is_told_and_peers_go_on() {
     let mut gateway = control.gateway().config(json!({"gateway": {"bind": "tailnet"}})).start().await;
     let address = running(&gateway).await["addresses"][0].as_str().expect("an address").to_owned();
     let peer = control.peer("peer").await;
-    let mut there = connected(&gateway, &peer, &address).await;
+    let there = tokio::sync::Mutex::new(connected(&gateway, &peer, &address).await);
     control.stop().await;
     // Tailscale says so itself once it has waited long enough for the server to come back.
     let node = eventually("it is told", seconds(150), || async {
+        there.lock().await.request("health", json!({})).await.expect("who is in stays in");
         let status = gateway.status().await["status"]["tailnet"].clone();
         if status["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()) {
             Ok(status)
@@ -441,7 +442,7 @@ async fn a_control_server_that_is_gone_is_told_and_peers_go_on() {
     })
     .await;
     assert_eq!(node["state"], "Running", "{node}");
-    there.request("health", json!({})).await.expect("who is in stays in");
+    there.lock().await.request("health", json!({})).await.expect("who is in stays in");
     connected(&gateway, &peer, &address).await;
     assert_eq!(gateway.get("/healthz").await.status, 200);
     gateway.stop().await;
