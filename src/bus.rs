@@ -19,19 +19,17 @@ pub trait Subscriber: Send + Sync + 'static {
     fn attends(&self, device_id: &str) -> bool;
 }
 
-/// The connections of a device that no longer stand on anything.
+/// Connections that no longer stand on what they came in by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Closing {
-    pub device_id: String,
-    /// Those under this role; all, where it is `None`.
-    pub role: Option<Role>,
-    pub reason: ClosingReason,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClosingReason {
+pub enum Closing {
     /// 4001 `device removed`: it was removed, or its token rotated or revoked.
-    DeviceRemoved,
+    Device {
+        id: String,
+        /// Those under this role; all, where it is `None`.
+        role: Option<Role>,
+    },
+    /// 4001 `operator role changed`: those of the person that hold one.
+    OperatorRole { profile_id: String },
 }
 
 #[derive(Clone)]

@@ -29,7 +29,9 @@ use crate::protocol::sessions::SendPolicy;
 use crate::protocol::system::ModelDefaults;
 use crate::sessions::{Cause, SessionKey, Sessions};
 use crate::shutdown::Shutdown;
-use crate::store::{Acceptance, Database, ExpectedLeaf, NewAttachment, NewInput, RunStatus, StoredMessage, StoredRun};
+use crate::store::{
+    Acceptance, Database, ExpectedLeaf, NewAttachment, NewInput, RunStatus, SessionSeed, StoredMessage, StoredRun,
+};
 use models::OpenModels;
 
 /// How long a session's runs may take to end once they were told to.
@@ -65,6 +67,8 @@ pub struct Input {
     pub timeout: Option<Duration>,
     pub attachments: Vec<NewAttachment>,
     pub expected_leaf: Leaf,
+    /// The id of the person who says it.
+    pub by: Option<String>,
 }
 
 /// [`ExpectedLeaf`] with an id of its own.
@@ -80,7 +84,7 @@ impl Input {
     /// A message with nothing special to it.
     #[must_use]
     pub const fn new(key: SessionKey, text: String, run_id: String) -> Self {
-        Self { key, text, run_id, timeout: None, attachments: Vec::new(), expected_leaf: Leaf::Any }
+        Self { key, text, run_id, timeout: None, attachments: Vec::new(), expected_leaf: Leaf::Any, by: None }
     }
 }
 
@@ -165,8 +169,7 @@ impl Agent {
             registry::Reservation::Running(outcome) => return Ok(Started::InFlight(outcome)),
         };
         let new = NewInput {
-            session_key: input.key.as_str(),
-            agent_id: input.key.agent(),
+            session: SessionSeed { key: input.key.as_str(), agent_id: input.key.agent(), by: input.by.as_deref() },
             run_id: &input.run_id,
             text: &input.text,
             attachments: &input.attachments,

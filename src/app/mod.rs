@@ -27,7 +27,7 @@ use tokio::sync::watch;
 
 use crate::agent::Agent;
 use crate::approvals::Approvals;
-use crate::auth::{Gatekeeper, OwnNames};
+use crate::auth::{Gatekeeper, OwnNames, Roster};
 use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
 use crate::clock::now_ms;
@@ -203,7 +203,13 @@ async fn assemble(
     let shutdown = Shutdown::new();
     let auth = Arc::new(Live::new(resolved.auth.clone()));
     let identities = Arc::new(Identities::default());
-    let fanout = Arc::new(Fanout::new(Arc::clone(&auth), Arc::clone(&identities), &resolved.agent.agent_id));
+    let fanout = Arc::new(Fanout::new(
+        Arc::clone(&auth),
+        Arc::clone(&identities),
+        &resolved.agent.agent_id,
+        Arc::clone(database.creators()),
+    ));
+    let roster = Roster::open(database.clone()).await?;
     let bus = Bus::new(Arc::<Fanout>::clone(&fanout));
     let (sessions, agent) = open_agent(resolved, &database, &bus, &shutdown)?;
     let connections = Arc::new(AtomicUsize::new(0));
@@ -242,13 +248,15 @@ async fn assemble(
         bus: bus.clone(),
         port: resolved.bind.port,
         database: database.clone(),
+        roster: roster.clone(),
+        auth: Arc::clone(&auth),
         identity: Arc::clone(&identity),
         paths: paths.clone(),
         configuration: configuration.clone(),
     };
     let own_names = OwnNames::new(machine_names().into());
     let gateway = Gateway {
-        gatekeeper: Gatekeeper::new(auth, pairing.clone(), Arc::clone(&own_names), identities),
+        gatekeeper: Gatekeeper::new(auth, pairing.clone(), Arc::clone(&own_names), identities, roster),
         pairing,
         table: services.table(),
         fanout,

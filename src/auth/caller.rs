@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::case::within;
 use super::rights::Agents;
+use super::roles::{self, Held, Others};
 use super::settings::Settings;
 use super::tailnet;
 use crate::net::WhoIs;
@@ -43,6 +44,9 @@ impl AuthMethod {
     }
 }
 
+/// The id of whoever has the shared secret, as a person.
+pub const OWNER: &str = "gateway-owner";
+
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub(super) role: Role,
@@ -60,6 +64,8 @@ pub struct Caller {
     /// Whom a trusted proxy names.
     pub(super) proxy_user: Option<String>,
     pub(super) owner_by_secret: bool,
+    /// Its operator role, where it has one to hold.
+    pub(super) held: Option<Held>,
     /// The rules that let it in.
     pub(super) judged_by: Arc<Settings>,
 }
@@ -84,6 +90,8 @@ pub enum Judged {
 pub enum Ending {
     /// The secret or the mode that it came in by has changed.
     Auth,
+    /// What `gateway.roles` says of it has changed.
+    OperatorRole,
     /// Its identity, or what that is worth, has changed: in words.
     Identity(String),
 }
@@ -97,6 +105,9 @@ impl Caller {
         let ended = |why: String| Judged::Ended { why: Ending::Identity(why) };
         if !self.has_the_mode_of(rules) {
             return Judged::Ended { why: Ending::Auth };
+        }
+        if self.has_another_role_by(rules) {
+            return Judged::Ended { why: Ending::OperatorRole };
         }
         let Some(before) = &self.whois else { return Judged::Stands };
         if let Some(denied) = newest.and_then(|whois| tailnet::denied(whois, rules)) {
@@ -148,6 +159,13 @@ impl Caller {
             AuthMethod::None | AuthMethod::Token | AuthMethod::Password => self.judged_by.mode == rules.mode,
             AuthMethod::Tailscale | AuthMethod::DeviceToken | AuthMethod::BootstrapToken => true,
         }
+    }
+
+    /// Whoever holds a role comes in anew under another one: what may become more must not be kept from them.
+    fn has_another_role_by(&self, rules: &Settings) -> bool {
+        let assigned = self.held.as_ref().and_then(|held| held.assigned.clone());
+        self.judged_by.roles != rules.roles
+            && roles::held(self, rules.roles.as_ref(), assigned).as_ref() != Ok(&self.held)
     }
 
     /// The identity, where identities count.
@@ -213,6 +231,21 @@ impl Caller {
         &self.agents
     }
 
+    /// Its operator role, where it has one to hold.
+    #[must_use]
+    pub const fn held(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
+    /// What is left to it of sessions that somebody else began. An admin's is all.
+    #[must_use]
+    pub fn others(&self) -> Others {
+        match &self.held {
+            Some(held) if !self.may(Scope::Admin) => held.role.others,
+            _ => Others::Write,
+        }
+    }
+
     /// What it may be asked for as a node; `None` is whatever else lets it.
     #[must_use]
     pub const fn commands(&self) -> Option<&Arc<BTreeSet<String>>> {
@@ -225,17 +258,27 @@ impl Caller {
     pub fn profile(&self) -> Option<Profile> {
         if let Some(crate::net::Owner::User { id, login, display_name }) = self.known_as().map(|who| &who.owner) {
             return Some(Profile {
-                id: format!("tailscale:{id}"),
+                id: tailnet_profile_id(*id),
                 display_name: Some(display_name.clone()).filter(|name| !name.is_empty()),
                 emails: vec![login.clone()],
             });
         }
         if let Some(user) = &self.proxy_user {
             let emails = if user.contains('@') { vec![user.clone()] } else { Vec::new() };
-            return Some(Profile { id: format!("trusted-proxy:{user}"), display_name: Some(user.clone()), emails });
+            return Some(Profile { id: proxy_profile_id(user), display_name: Some(user.clone()), emails });
         }
-        self.owner_by_secret.then(|| Profile { id: "gateway-owner".to_owned(), display_name: None, emails: Vec::new() })
+        self.owner_by_secret.then(|| Profile { id: OWNER.to_owned(), display_name: None, emails: Vec::new() })
     }
+}
+
+/// The id of a person whom the tailnet names.
+pub(super) fn tailnet_profile_id(user: i64) -> String {
+    format!("tailscale:{user}")
+}
+
+/// The id of a person whom a trusted proxy names.
+pub(super) fn proxy_profile_id(user: &str) -> String {
+    format!("trusted-proxy:{user}")
 }
 
 #[cfg(test)]
@@ -255,6 +298,7 @@ impl Caller {
             whois: None,
             proxy_user: None,
             owner_by_secret: false,
+            held: None,
             judged_by,
         }
     }

@@ -162,6 +162,7 @@ pub(super) fn caller(case: &Case<'_>, proof: Proof, scopes: Vec<Scope>, device_i
         whois: case.whois.clone(),
         proxy_user,
         owner_by_secret,
+        held: None,
         judged_by: Arc::clone(&case.settings),
     }
 }

@@ -16,13 +16,15 @@ use super::origin::{Foreign, Page};
 use super::proxy::Vouched;
 use super::reason::Reason;
 use super::rights::{Rights, Rule};
+use super::roles::{self, Held, Unheld};
+use super::roster::Roster;
 use super::settings::{Mode, Settings};
 use super::throttle::{Outcome, Sender, Target, Throttle};
 use super::{Refusal, device, kind, origin, pairing, tailnet};
 use crate::clock::now_ms;
 use crate::live::Live;
 use crate::net::{Identities, Peer, WhoIs};
-use crate::pairing::{Paired, Pairing, Shown, TokenVerdict};
+use crate::pairing::{Paired, Pairing, SetupDelivery, Shown, TokenVerdict};
 use crate::protocol::handshake::{ClientMode, ConnectParams};
 use crate::protocol::{Role, Scope};
 use crate::secret::Secret;
@@ -37,6 +39,7 @@ pub struct Gatekeeper {
     pub(super) own_names: OwnNames,
     identities: Arc<Identities>,
     throttle: Throttle,
+    roster: Roster,
 }
 
 /// Let in.
@@ -45,6 +48,8 @@ pub struct Admission {
     pub caller: Caller,
     /// The tokens for the device to come back with.
     pub paired: Option<Paired>,
+    /// Of the setup code that let it in: to be confirmed once the answer has gone out.
+    pub setup: Option<SetupDelivery>,
 }
 
 impl Gatekeeper {
@@ -55,8 +60,9 @@ impl Gatekeeper {
         pairing: Pairing,
         own_names: OwnNames,
         identities: Arc<Identities>,
+        roster: Roster,
     ) -> Self {
-        Self { settings, pairing, own_names, identities, throttle: Throttle::default() }
+        Self { settings, pairing, own_names, identities, throttle: Throttle::default(), roster }
     }
 
     /// Who is at which address of the tailnet, as it was last heard.
@@ -126,7 +132,7 @@ impl Gatekeeper {
         let mut admission = match device {
             None => {
                 let scopes = scopes_without_device(&case, &proof, requested);
-                Admission { caller: caller(&case, proof, scopes, None), paired: None }
+                Admission { caller: caller(&case, proof, scopes, None), paired: None, setup: None }
             }
             Some(device) => self.with_device(&case, proof, requested, device).await?,
         };
@@ -141,7 +147,31 @@ impl Gatekeeper {
         }
         // And after it: what a setup code or a grant adds is narrowed, too.
         admission.caller.scopes = attempt.vouched.capped(admission.caller.scopes);
-        Ok(admission)
+        self.lay_role(&case, admission).await
+    }
+
+    /// The operator role of a person, where roles are configured.
+    pub(super) fn role_of(&self, profile_id: &str) -> Result<Option<Held>, Unheld> {
+        let settings = self.settings();
+        let Some(roles) = &settings.roles else { return Ok(None) };
+        roles::of_person(roles, self.roster.role_of(profile_id))
+    }
+
+    /// The last word: a role narrows whatever all the others gave, and leaves no token that could go around it.
+    async fn lay_role(&self, case: &Case<'_>, admission: Admission) -> Result<Admission, Refusal> {
+        let Admission { mut caller, paired, setup } = admission;
+        let assigned = match caller.profile() {
+            Some(person) => self.roster.greet(&person).await,
+            None => None,
+        };
+        match roles::held(&caller, case.settings.roles.as_ref(), assigned) {
+            Ok(None) => Ok(Admission { caller, paired, setup }),
+            Ok(Some(held)) => {
+                roles::narrow(&mut caller, held);
+                Ok(Admission { caller, paired: None, setup })
+            }
+            Err(unheld) => Err(case.refusal(&Reason::OperatorRole(unheld.words()))),
+        }
     }
 
     /// The `Origin` rule, and what the browser extension has to be.
@@ -356,14 +386,15 @@ impl Gatekeeper {
         let is_operator_ui = kind::is_operator_ui(client) && case.role == Role::Operator;
         // Where everybody on this machine is let in there is nothing that a record could add.
         let is_unrecorded = case.is_own_backend(proof.method) || (is_operator_ui && proof.method == AuthMethod::None);
-        let paired = if is_unrecorded {
+        let mut paired = if is_unrecorded {
             None
         } else {
             Some(pairing::pair(&self.pairing, case, &proof, &device, &scopes).await?)
         };
+        let setup = paired.as_mut().and_then(|paired| paired.delivery.take());
         // The proxy asks its user again each time; a token would outlive what it knows of them.
         let paired = paired.filter(|_| !(is_operator_ui && proof.method == AuthMethod::TrustedProxy));
-        Ok(Admission { caller: caller(case, proof, scopes, Some(device.id)), paired })
+        Ok(Admission { caller: caller(case, proof, scopes, Some(device.id)), paired, setup })
     }
 
     /// Judges the token of an HTTP request: whether it is the shared secret. A wrong one is a failed attempt like any

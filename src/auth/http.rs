@@ -1,13 +1,16 @@
 //! Plain HTTP: a request shows the shared secret, or a trusted proxy names its user; else it is nobody's (protocol §9).
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use super::caller::proxy_profile_id;
+use super::case::within;
 use super::gatekeeper::{Bearer, Gatekeeper, tailnet_rights};
 use super::origin::{self, Page};
 use super::pairing::secret;
 use super::proxy::Vouched;
 use super::rights::{Rights, Rule};
+use super::roles::Others;
 use super::settings::Mode;
 use crate::net::Peer;
 use crate::pairing::Shown;
@@ -39,11 +42,13 @@ pub enum Program {
     Named,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HttpRefusal {
     Unauthorized,
     /// Known, but narrowed to less than what it asks for.
     MissingScope(Scope),
+    /// Known, and kept from it by the operator role of this name.
+    OperatorRole(Arc<str>),
     /// For this much longer, also with the right secret.
     LockedOut(Duration),
 }
@@ -61,12 +66,12 @@ impl Gatekeeper {
         if self.rights_of(attempt.peer).is_some_and(|rights| rights.rule == Rule::Deny) {
             return Err(HttpRefusal::Unauthorized);
         }
-        if attempt.vouched.user().is_ok() {
+        if let Ok(user) = attempt.vouched.user() {
             // Before the bearer, which behind a proxy may be the proxy's own affair.
             return if self.is_foreign_page(attempt) {
                 Err(HttpRefusal::Unauthorized)
             } else {
-                narrowed(attempt, wanted)
+                self.within_role(attempt, user, wanted)
             };
         }
         let refusal = match attempt.bearer {
@@ -77,7 +82,23 @@ impl Gatekeeper {
                 Bearer::Missing | Bearer::Wrong => HttpRefusal::Unauthorized,
             },
         };
-        if self.needs_no_secret(attempt) { narrowed(attempt, wanted) } else { Err(refusal) }
+        if self.needs_no_secret(attempt) { narrowed(attempt, wanted, &Scope::ALL) } else { Err(refusal) }
+    }
+
+    /// What the operator role of a proxy's user leaves of a request. These routes reach any session: a role that hides some
+    /// of them, or keeps its holder out of some, is for the WebSocket, where each call is looked at.
+    fn within_role(&self, attempt: HttpAttempt<'_>, user: &str, wanted: Scope) -> Result<Program, HttpRefusal> {
+        let Ok(held) = self.role_of(&proxy_profile_id(user)) else { return Err(HttpRefusal::Unauthorized) };
+        let Some(held) = held else { return narrowed(attempt, wanted, &Scope::ALL) };
+        let program = narrowed(attempt, wanted, &held.role.scopes)?;
+        let reads = wanted == Scope::Read;
+        // As for the WebSocket: to an admin everybody's sessions are open.
+        let others = if permits(&held.role.scopes, Scope::Admin) { Others::Write } else { held.role.others };
+        match others {
+            Others::Write if reads || held.is_for_every_agent() => Ok(program),
+            Others::View | Others::Suggest if reads => Ok(program),
+            _ => Err(HttpRefusal::OperatorRole(held.name)),
+        }
     }
 
     /// The proxy knows its user by a cookie, which the browser sends for any page: those that are not ours are refused.
@@ -135,7 +156,7 @@ impl Gatekeeper {
     }
 }
 
-fn narrowed(attempt: HttpAttempt<'_>, wanted: Scope) -> Result<Program, HttpRefusal> {
-    let scopes = attempt.vouched.capped(PROGRAM.to_vec());
+fn narrowed(attempt: HttpAttempt<'_>, wanted: Scope, most: &[Scope]) -> Result<Program, HttpRefusal> {
+    let scopes = within(&attempt.vouched.capped(PROGRAM.to_vec()), most);
     if permits(&scopes, wanted) { Ok(Program::Named) } else { Err(HttpRefusal::MissingScope(wanted)) }
 }

@@ -19,12 +19,14 @@ mod proxy;
 mod reason;
 mod refusal;
 mod rights;
+mod roles;
+mod roster;
 mod settings;
 mod tailnet;
 mod throttle;
 mod whoami;
 
-pub use caller::{AuthMethod, Caller, Ending, Judged};
+pub use caller::{AuthMethod, Caller, Ending, Judged, OWNER};
 pub use case::Attempt;
 pub use gatekeeper::{Admission, Gatekeeper, OwnNames};
 pub use http::{HttpAttempt, HttpRefusal, Program};
@@ -32,6 +34,8 @@ pub use people::{IdentityScopes, NamesNobody, Who};
 pub use proxy::Vouched;
 pub use refusal::Refusal;
 pub use rights::{Agents, Rule};
+pub use roles::{Held, OperatorRole, Others, Roles};
+pub use roster::Roster;
 pub use settings::{
     DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_MAX_UNAUTHENTICATED, Mode, RateLimit, Require, Settings,
     TrustedProxy,

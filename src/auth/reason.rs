@@ -22,6 +22,8 @@ pub(super) enum Reason {
     RateLimited(Duration),
     /// The tailnet knows the caller, and the rule that left it without rights.
     TailnetRights(Rule, String),
+    /// `gateway.roles` keeps it out: in words.
+    OperatorRole(String),
     /// Mode `none` is for this machine, and this caller is not on it.
     SecretNeeded,
     /// The socket is a trusted proxy's, and nobody knows for whom it speaks.
@@ -75,9 +77,11 @@ impl Reason {
             Self::DeviceTokenScope => ("AUTH_SCOPE_MISMATCH", REVIEW),
             Self::RateLimited(_) => ("AUTH_RATE_LIMITED", "wait_then_retry"),
             Self::ProxyHeader(_) => ("AUTH_IDENTITY_HEADER_REQUIRED", REVIEW),
-            Self::TailnetRights(..) | Self::SecretNeeded | Self::ProxyAttribution | Self::Proxy(_) => {
-                ("AUTH_UNAUTHORIZED", REVIEW)
-            }
+            Self::TailnetRights(..)
+            | Self::OperatorRole(_)
+            | Self::SecretNeeded
+            | Self::ProxyAttribution
+            | Self::Proxy(_) => ("AUTH_UNAUTHORIZED", REVIEW),
         }
     }
 
@@ -94,6 +98,7 @@ impl Reason {
             Self::DeviceTokenNode => "device_token_other_node",
             Self::RateLimited(_) => "rate_limited",
             Self::TailnetRights(..) => "tailscale_no_rights",
+            Self::OperatorRole(_) => "operator_role",
             Self::SecretNeeded => "gateway_auth_required",
             Self::ProxyAttribution => "proxy_attribution_required",
             Self::Proxy(name) => name,
@@ -123,6 +128,7 @@ impl Reason {
                                       works only there; gateway.auth.bindTokens)"
                 .to_owned(),
             Self::RateLimited(_) => "unauthorized: too many failed authentication attempts (retry later)".to_owned(),
+            Self::OperatorRole(words) => format!("unauthorized: {words}"),
             Self::TailnetRights(_, words) => format!("unauthorized: {words} (see GET /whoami)"),
             Self::ProxyAttribution => "unauthorized: proxy client attribution is required (configure \
                                        gateway.trustedProxies narrowly and make the proxy overwrite or safely rebuild \

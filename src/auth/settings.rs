@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::people::{IdentityScopes, Who};
+use super::roles::Roles;
 use crate::net::forwarded::Proxies;
 use crate::secret::Secret;
 
@@ -20,6 +21,8 @@ pub struct Settings {
     pub deny: Vec<Who>,
     /// Empty: a login is worth what `require` says.
     pub identity_scopes: IdentityScopes,
+    /// `gateway.roles`; without them nobody has one.
+    pub roles: Option<Roles>,
     /// Beyond the gateway's own names; `*` allows any.
     pub allowed_origins: Vec<String>,
     /// Believe any `Host` that a page's `Origin` agrees with. Opens the door to DNS rebinding, and is named so.
@@ -45,6 +48,7 @@ impl Settings {
             allow: Vec::new(),
             deny: Vec::new(),
             identity_scopes: IdentityScopes::default(),
+            roles: None,
             allowed_origins: Vec::new(),
             host_header_fallback: false,
             proxies: Proxies::default(),

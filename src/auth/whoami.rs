@@ -1,16 +1,17 @@
 //! `GET /whoami`: what the gateway knows of any caller, and which rule decides about them.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use serde::Serialize;
 
-use super::caller::AuthMethod;
+use super::caller::{AuthMethod, proxy_profile_id, tailnet_profile_id};
+use super::case::within;
 use super::gatekeeper::{Bearer, Gatekeeper, tailnet_rights};
 use super::origin;
 use super::proxy::Vouched;
 use super::rights::{Rights, Rule};
 use super::settings::{Mode, Settings};
-use crate::net::Peer;
+use crate::net::{Owner, Peer};
 use crate::protocol::{Role, Scope};
 
 /// Open to every caller: it says nothing that the caller is not, or does not send.
@@ -29,6 +30,8 @@ pub struct WhoAmI {
     pub method: Option<&'static str>,
     pub role: Option<Role>,
     pub scopes: Vec<Scope>,
+    /// Under `gateway.roles`; the scopes are within it.
+    pub operator_role: Option<Arc<str>>,
     /// The rule about tailnet identities that decided; `null` where none did.
     pub rule: Option<Rule>,
     pub reason: String,
@@ -62,14 +65,32 @@ impl Gatekeeper {
         let rights = tailnet_rights(whois, &settings)
             .filter(|rights| !matches!(bearer, Bearer::Right(_)) || rights.rule == Rule::Deny);
         let rule = rights.as_ref().filter(|_| !is_unattributable).map(|rights| rights.rule);
-        let (method, role, scopes, reason) = explain(&settings, peer, rights, bearer, vouched, is_unattributable);
+        let seen = explain(&settings, peer, rights, bearer, vouched, is_unattributable);
+        let person = match (seen.0, whois.map(|whois| &whois.owner)) {
+            (Some(AuthMethod::Tailscale), Some(Owner::User { id, .. })) => Some(tailnet_profile_id(*id)),
+            (Some(AuthMethod::TrustedProxy), _) => vouched.user().ok().map(proxy_profile_id),
+            _ => None,
+        };
+        let held = match person.filter(|_| seen.1 == Some(Role::Operator)) {
+            Some(person) => self.role_of(&person),
+            None => Ok(None),
+        };
+        let ((method, role, scopes, reason), operator_role) = match held {
+            Ok(None) => (seen, None),
+            Ok(Some(held)) => {
+                let (method, role, scopes, reason) = seen;
+                let reason = format!("{reason}; within the operator role \"{}\" of gateway.roles", held.name);
+                ((method, role, within(&scopes, &held.role.scopes), reason), Some(held.name))
+            }
+            Err(unheld) => ((None, None, Vec::new(), unheld.words()), None),
+        };
         WhoAmI {
             path: peer.path(),
             address: peer.address().ip().to_canonical().to_string(),
             login: whois.and_then(|whois| whois.login()).or(vouched.user().ok()).map(str::to_owned),
             name: whois.and_then(|whois| match &whois.owner {
-                crate::net::Owner::User { display_name, .. } => Some(display_name.clone()),
-                crate::net::Owner::Tagged(_) => None,
+                Owner::User { display_name, .. } => Some(display_name.clone()),
+                Owner::Tagged(_) => None,
             }),
             node: whois.map(|whois| whois.node_name.clone()),
             stable_id: whois.map(|whois| whois.stable_id.clone()),
@@ -77,6 +98,7 @@ impl Gatekeeper {
             method: method.map(AuthMethod::as_str),
             role,
             scopes,
+            operator_role,
             rule,
             reason,
         }

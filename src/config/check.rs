@@ -75,7 +75,8 @@ fn any(kind: Kind, example: &str, value: Value, path: &str, issues: &mut Vec<Iss
         (Kind::Named(fields), Value::Object(_)) => return Some(named(fields, value, path, issues)),
         (Kind::Map(inner), Value::Object(_)) => return Some(map(*inner, value, path, issues)),
         (Kind::Rows(fields), Value::Array(_)) => return Some(rows(fields, value, path, issues)),
-        (Kind::TextList, Value::Array(_)) => return Some(texts(value, path, issues)),
+        (Kind::EveryOrList, Value::String(text)) if text == "*" => return Some(value),
+        (Kind::TextList | Kind::EveryOrList, Value::Array(_)) => return Some(texts(value, path, issues)),
         (kind, value) => format!("must be {}, but is {}", wanted(kind), name_of(value)),
     };
     let fix = if example.is_empty() { String::new() } else { format!("; for example {example}") };
@@ -156,6 +157,7 @@ const fn wanted(kind: Kind) -> &'static str {
         Kind::Flag => "true or false",
         Kind::Integer { .. } => "a whole number",
         Kind::TextList => "a list of texts",
+        Kind::EveryOrList => "\"*\" or a list of texts",
         Kind::Rows(_) => "a list of objects",
         Kind::Table(_) | Kind::Named(_) | Kind::Map(_) => "an object",
         Kind::TextOrTable(_) => "text or an object",

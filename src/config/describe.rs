@@ -88,7 +88,7 @@ impl Node {
                 Kind::Named(fields) => Kind::Table(fields),
                 Kind::Map(inner) => *inner,
                 Kind::Rows(fields) => is_index(key).then_some(Kind::Table(fields))?,
-                Kind::TextList => is_index(key).then_some(Kind::Text)?,
+                Kind::TextList | Kind::EveryOrList => is_index(key).then_some(Kind::Text)?,
                 _ => return None,
             };
             if is_free {
@@ -142,6 +142,7 @@ fn of_kind(kind: Kind) -> Value {
         Kind::Integer { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
         Kind::Choice(allowed) => json!({ "type": "string", "enum": allowed }),
         Kind::TextList => json!({ "type": "array", "items": { "type": "string", "minLength": 1 } }),
+        Kind::EveryOrList => json!({ "anyOf": [{ "const": "*" }, of_kind(Kind::TextList)] }),
         Kind::Table(fields) => {
             let properties: Map<String, Value> =
                 fields.iter().map(|field| (field.name.to_owned(), of_field(field))).collect();
@@ -214,7 +215,7 @@ const fn type_of(kind: Kind) -> Option<&'static str> {
         Kind::Integer { .. } => "integer",
         Kind::TextList | Kind::Rows(_) => "array",
         Kind::Table(_) | Kind::Named(_) | Kind::Map(_) => "object",
-        Kind::Secret | Kind::TextOrTable(_) => return None,
+        Kind::Secret | Kind::EveryOrList | Kind::TextOrTable(_) => return None,
     })
 }
 

@@ -97,6 +97,7 @@ pub(super) struct Gateway {
     pub(super) ping_interval_ms: Option<u64>,
     pub(super) reload: Reload,
     pub(super) auth: Auth,
+    pub(super) roles: Option<Roles>,
     pub(super) trusted_proxies: Vec<String>,
     pub(super) allow_real_ip_fallback: bool,
     pub(super) tailscale: Tailscale,
@@ -182,6 +183,59 @@ pub(super) struct Auth {
     pub(super) tailscale: AuthTailscale,
     pub(super) trusted_proxy: TrustedProxy,
     pub(super) rate_limit: RateLimit,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Roles {
+    pub(super) default: Option<String>,
+    pub(super) definitions: BTreeMap<String, OperatorRole>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct OperatorRole {
+    pub(super) sessions: RoleSessions,
+    pub(super) agents: Option<EveryOrList>,
+    pub(super) scopes: Option<Vec<String>>,
+    pub(super) sandbox: RoleSandbox,
+    pub(super) access_policy_plugin: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RoleSessions {
+    pub(super) others: Option<RoleOthers>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RoleOthers {
+    None,
+    View,
+    Suggest,
+    Write,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RoleSandbox {
+    #[default]
+    Inherit,
+    Required,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum EveryOrList {
+    List(Vec<String>),
+    Every(Every),
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) enum Every {
+    #[serde(rename = "*")]
+    Star,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

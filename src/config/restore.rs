@@ -44,7 +44,7 @@ fn at(kind: Kind, incoming: Value, stored: Option<&Value>, path: &str) -> Result
             });
             restored.collect::<Result<_, String>>().map(Value::Object)
         }
-        (Kind::Rows(_) | Kind::TextList, Value::Array(rows)) => {
+        (Kind::Rows(_) | Kind::TextList | Kind::EveryOrList, Value::Array(rows)) => {
             let inner = if let Kind::Rows(fields) = kind { Kind::Table(fields) } else { Kind::Text };
             let here = format!("{path}[]");
             let restored = rows.into_iter().enumerate().map(|(index, row)| {

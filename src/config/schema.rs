@@ -28,6 +28,8 @@ pub(super) enum Kind {
     },
     Choice(&'static [&'static str]),
     TextList,
+    /// `"*"`, or a list of texts.
+    EveryOrList,
     Table(&'static [Field]),
     /// A table whose keys the person chooses; each value is a table of these.
     Named(&'static [Field]),
@@ -119,6 +121,9 @@ const GATEWAY: &[Field] = &[
         .live("How often a WebSocket is pinged; a client that gives no sign of life for as long is gone."),
     key("reload", Kind::Table(RELOAD), "{ mode: \"hybrid\" }").live("What becomes of a change of this file."),
     key("auth", Kind::Table(AUTH), "{ mode: \"token\" }").live("What callers have to show."),
+    key("roles", Kind::Table(ROLES), "{ default: \"guest\", definitions: {} }").live(
+        "Named operator roles for people whom the tailnet or a trusted proxy names; without them nobody has one.",
+    ),
     key("trustedProxies", Kind::TextList, "[\"192.0.2.1\", \"10.0.0.0/8\"]")
         .live("Addresses and networks of proxies whose X-Forwarded-For says where a request comes from."),
     key("allowRealIpFallback", Kind::Flag, "false")
@@ -157,6 +162,27 @@ const AUTH: &[Field] = &[
     key("tailscale", Kind::Table(AUTH_TAILSCALE), "{ require: \"login\" }")
         .live("What a tailnet identity has to have."),
 ];
+
+const ROLES: &[Field] = &[
+    key("default", Kind::Text, "\"guest\"").live("The role of everybody to whom none was assigned (users.setRole)."),
+    key("definitions", Kind::Named(ROLE), "{ guest: { sessions: { others: \"view\" }, agents: [], scopes: [] } }")
+        .live("The roles by their names."),
+];
+
+const ROLE: &[Field] = &[
+    key("sessions", Kind::Table(ROLE_SESSIONS), "{ others: \"view\" }")
+        .live("What is left of other people's sessions."),
+    key("agents", Kind::EveryOrList, "\"*\"").live("The agents that may be worked with: \"*\" or a list of ids."),
+    key("scopes", Kind::TextList, "[\"operator.read\", \"operator.write\"]")
+        .live("The most that a holder may do, whatever else speaks for them."),
+    key("sandbox", Kind::Choice(&["inherit", "required"]), "\"inherit\"")
+        .live("\"required\": what a holder begins has to run in a sandbox; without one here, they begin nothing."),
+    key("accessPolicyPlugin", Kind::Text, "\"visitor-access\"")
+        .live("The plugin that has to agree to each holder; there are none here, so a holder does not come in."),
+];
+
+const ROLE_SESSIONS: &[Field] = &[key("others", Kind::Choice(&["none", "view", "suggest", "write"]), "\"view\"")
+    .live("\"none\" hides them, \"view\" and \"suggest\" let them be read, \"write\" lets the holder take part.")];
 
 const TRUSTED_PROXY: &[Field] = &[
     key("userHeader", Kind::Text, "\"x-forwarded-user\"")

@@ -14,7 +14,7 @@ pub(super) fn find(path: &[&str]) -> Option<Kind> {
             Kind::Named(fields) => Kind::Table(fields),
             Kind::Map(inner) => *inner,
             Kind::Rows(fields) => key.parse::<usize>().ok().map(|_| Kind::Table(fields))?,
-            Kind::TextList => key.parse::<usize>().ok().map(|_| Kind::Text)?,
+            Kind::TextList | Kind::EveryOrList => key.parse::<usize>().ok().map(|_| Kind::Text)?,
             _ => return None,
         };
     }

@@ -36,7 +36,7 @@ pub(super) fn redact(kind: Kind, value: &Value) -> Value {
             Value::Array(rows.iter().map(|row| redact(Kind::Table(fields), row)).collect())
         }
         (Kind::Text | Kind::TextOrTable(_), Value::String(text)) if has_userinfo(text) => Value::from(REDACTED),
-        (Kind::TextList, Value::Array(texts)) => {
+        (Kind::TextList | Kind::EveryOrList, Value::Array(texts)) => {
             Value::Array(texts.iter().map(|text| redact(Kind::Text, text)).collect())
         }
         // Something else where an object or a list belongs may be a secret in the wrong place.

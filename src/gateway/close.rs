@@ -51,6 +51,8 @@ impl Close {
 
     pub(super) const DEVICE_REMOVED: Self = Self { code: 4001, reason: Cow::Borrowed("device removed") };
 
+    pub(super) const OPERATOR_ROLE_CHANGED: Self = Self { code: 4001, reason: Cow::Borrowed("operator role changed") };
+
     /// What a tailnet identity is worth has changed, in words.
     pub(super) fn rights_changed(words: &str) -> Self {
         Self { code: 4001, reason: Cow::Owned(fitting(&format!("tailnet rights changed: {words}")).to_owned()) }

@@ -10,14 +10,15 @@ use tokio::sync::watch;
 use super::close::Close;
 use super::outbox::Outbox;
 use super::standing::Standing;
-use crate::auth::Settings;
-use crate::bus::{Closing, ClosingReason, Subscriber};
+use crate::auth::{Others, Settings};
+use crate::bus::{Closing, Subscriber};
 use crate::live::Live;
 use crate::net::Identities;
 use crate::protocol::agents::Stream;
 use crate::protocol::event::{About, Audience};
 use crate::protocol::{Event, Role, Scope};
 use crate::rpc::Subscriptions;
+use crate::store::Creators;
 
 /// Closings that are remembered for connections still in their handshake.
 const REMEMBERED_CLOSINGS: usize = 1_024;
@@ -29,6 +30,7 @@ pub struct Fanout {
     identities: Arc<Identities>,
     /// The gateway's own.
     agent: String,
+    creators: Arc<Creators>,
     receivers: RwLock<HashMap<u64, Receiver>>,
     closings: Mutex<Closings>,
     next: AtomicU64,
@@ -86,10 +88,11 @@ pub(super) struct Membership {
 
 impl Fanout {
     #[must_use]
-    pub fn new(rules: Arc<Live<Settings>>, identities: Arc<Identities>, agent: &str) -> Self {
+    pub fn new(rules: Arc<Live<Settings>>, identities: Arc<Identities>, agent: &str, creators: Arc<Creators>) -> Self {
         Self {
             rules,
             agent: agent.to_owned(),
+            creators,
             identities,
             receivers: RwLock::default(),
             closings: Mutex::default(),
@@ -258,7 +261,14 @@ impl Subscriber for Fanout {
             About::OwnAgent => Some(self.agent.as_str()),
             About::Session(key) => Some(key.split(':').nth(1).unwrap_or(&self.agent)),
         };
-        let mut wanting = receivers.values().filter(|receiver| receiver.wants(event, &audience, agent)).peekable();
+        let creator = match event.about() {
+            About::Session(key) => self.creators.of(key),
+            About::NoAgent | About::OwnAgent => None,
+        };
+        let mut wanting = receivers
+            .values()
+            .filter(|receiver| receiver.wants(event, &audience, agent) && receiver.sees(event, creator.as_deref()))
+            .peekable();
         if wanting.peek().is_none() {
             return;
         }
@@ -288,15 +298,37 @@ impl Subscriber for Fanout {
 }
 
 const fn close_of(closing: &Closing) -> Close {
-    match closing.reason {
-        ClosingReason::DeviceRemoved => Close::DEVICE_REMOVED,
+    match closing {
+        Closing::Device { .. } => Close::DEVICE_REMOVED,
+        Closing::OperatorRole { .. } => Close::OPERATOR_ROLE_CHANGED,
     }
 }
 
 impl Receiver {
     fn is_meant_by(&self, closing: &Closing) -> bool {
         let caller = self.standing.caller();
-        caller.device_id() == Some(closing.device_id.as_str()) && closing.role.is_none_or(|role| role == caller.role())
+        match closing {
+            Closing::Device { id, role } => {
+                caller.device_id() == Some(id) && role.is_none_or(|role| role == caller.role())
+            }
+            Closing::OperatorRole { profile_id } => {
+                caller.held().is_some() && caller.profile().is_some_and(|person| person.id == *profile_id)
+            }
+        }
+    }
+
+    /// Whether it may know of a session that somebody else began, if the event tells of one. `creator` is the person who
+    /// began the session that it is about.
+    fn sees(&self, event: &Event, creator: Option<&str>) -> bool {
+        let caller = self.standing.caller();
+        caller.others() != Others::Nothing
+            || match event.about() {
+                About::Session(_) => {
+                    creator.is_some() && caller.profile().map(|person| person.id).as_deref() == creator
+                }
+                About::OwnAgent => false,
+                About::NoAgent => !event.lists_sessions(),
+            }
     }
 
     /// `agent` is whom the event is about.
@@ -329,7 +361,7 @@ mod tests {
     /// A fan-out under a rule, and the rule.
     fn fanout(token: &str) -> (Arc<Fanout>, Arc<Live<Settings>>) {
         let rules = Arc::new(Live::new(by_token(token)));
-        (Arc::new(Fanout::new(Arc::clone(&rules), Arc::default(), "main")), rules)
+        (Arc::new(Fanout::new(Arc::clone(&rules), Arc::default(), "main", Arc::default())), rules)
     }
 
     fn by_token(token: &str) -> Settings {
@@ -360,7 +392,7 @@ mod tests {
     }
 
     fn closing(device: usize) -> Closing {
-        Closing { device_id: device.to_string(), role: None, reason: ClosingReason::DeviceRemoved }
+        Closing::Device { id: device.to_string(), role: None }
     }
 
     #[test]

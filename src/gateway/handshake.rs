@@ -30,6 +30,7 @@ use crate::protocol::{
     ErrorShape, Event, MAX_ATTACHMENT, MAX_BUFFERED, MAX_IMAGE, MAX_PAYLOAD, MINIMUM_PROBE_VERSION, PROTOCOL_VERSION,
     TICK_INTERVAL_MS,
 };
+use crate::rpc::Sight;
 use crate::tls::Carrier;
 
 pub(super) type Socket = WebSocketStream<Guard<Carrier>>;
@@ -140,7 +141,7 @@ async fn talk(
         Err(error) => return Err(refuse(socket, &request.id, &error, None).await),
     };
     let hello = response(&request.id, Ok(&hello));
-    let setup = admission.paired.and_then(|paired| paired.delivery);
+    let setup = admission.setup;
     let caller = Arc::new(admission.caller);
     let allowance = Arc::new(Allowance::of(caller.commands().cloned()));
     let arrival = node::arrival(&caller, &params, connection_id, &allowance);
@@ -268,7 +269,7 @@ async fn hello(admission: &Admission, connection_id: &str, gateway: &Gateway) ->
         features: Features { methods: gateway.table.names(), events: Event::NAMES.to_vec() },
         snapshot: Snapshot {
             presence: gateway.presence.list(),
-            health: gateway.system.health(is_admin, is_admin).await?,
+            health: gateway.system.health(Sight { login: is_admin, ..gateway.system.sight_of(caller) }).await?,
             state_version: gateway.presence.version(),
             uptime_ms: gateway.system.uptime_ms(),
             session_defaults: about.session_defaults(gateway.http.has_model()),

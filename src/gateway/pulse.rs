@@ -1,5 +1,6 @@
 //! What happens by the clock: `tick` every 30 s, a fresh `health` every 60 s.
 
+use crate::rpc::Sight;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub async fn beat(gateway: Arc<Gateway>) {
 }
 
 async fn refresh_health(gateway: &Gateway) {
-    match gateway.system.health(false, false).await {
+    match gateway.system.health(Sight::EVERYBODYS).await {
         Ok(health) => {
             let version = gateway.presence.next_health_version();
             gateway.bus.publish(&Event::Health(Box::new(health), version));

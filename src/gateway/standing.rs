@@ -60,6 +60,7 @@ impl Standing {
             Judged::Ended { why } => {
                 let reason = match &why {
                     Ending::Auth => "authentication has changed",
+                    Ending::OperatorRole => "the operator role has changed",
                     Ending::Identity(words) => words.as_str(),
                 };
                 tracing::warn!(
@@ -68,6 +69,7 @@ impl Standing {
                 );
                 Some(match why {
                     Ending::Auth => Close::AUTH_CHANGED,
+                    Ending::OperatorRole => Close::OPERATOR_ROLE_CHANGED,
                     Ending::Identity(words) => Close::rights_changed(&words),
                 })
             }

@@ -1,7 +1,7 @@
 //! The rules by which a device's record changes: what an approval gives, when a token is used again, who waits. They
 //! work on values; the store runs them inside a transaction.
 
-use crate::bus::{Closing, ClosingReason};
+use crate::bus::Closing;
 use crate::protocol::access::permits;
 use crate::protocol::devices::{ApprovedVia, Decision, DeviceFacts, PendingDevice, Resolved, SeenBy};
 use crate::protocol::{Event, Role, Scope};
@@ -239,7 +239,7 @@ pub(super) fn resolved(request_id: &str, device_id: &str, decision: Decision, no
 }
 
 pub(super) fn closing(device_id: &str, role: Option<Role>) -> Closing {
-    Closing { device_id: device_id.to_owned(), role, reason: ClosingReason::DeviceRemoved }
+    Closing::Device { id: device_id.to_owned(), role }
 }
 
 /// Both lists, each scope once.

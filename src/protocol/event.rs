@@ -187,6 +187,12 @@ impl Event {
         }
     }
 
+    /// Whether it shows several sessions at once, without being about one.
+    #[must_use]
+    pub const fn lists_sessions(&self) -> bool {
+        matches!(self, Self::Health(..) | Self::ExecApprovalRequested(_) | Self::ExecApprovalResolved(_))
+    }
+
     /// Which agent's doings it tells of.
     #[must_use]
     pub fn about(&self) -> About<'_> {

@@ -35,11 +35,37 @@ pub struct SelfProfile {
     pub created_at: u64,
     pub updated_at: u64,
     pub emails: Vec<String>,
+    /// What was assigned to them under `gateway.roles`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
 }
 
 method!(
     /// FORBIDDEN for a caller that is nobody in particular.
     UsersSelf = "users.self", Access::Operator(Scope::Read), NoParams => SelfReply
+);
+
+/// All whom the tailnet or a trusted proxy has named here, and the owner.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct ListReply {
+    pub profiles: Vec<SelfProfile>,
+}
+
+method!(UsersList = "users.list", Access::Operator(Scope::Read), NoParams => ListReply);
+
+#[derive(Debug, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SetRoleParams {
+    pub profile_id: String,
+    /// A name under `gateway.roles.definitions`; `null` takes the assignment back. It has to be told.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub role: Option<String>,
+}
+
+method!(
+    /// The person's connections end with 4001 `operator role changed`, the caller's own after the answer. INVALID_REQUEST
+    /// for a role that is not defined, somebody who never came in, and the owner, who has none.
+    UsersSetRole = "users.setRole", Access::Operator(Scope::Admin), SetRoleParams => SelfReply
 );
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
@@ -92,4 +118,4 @@ pub struct PrefsChanged {
     pub keys: Vec<String>,
 }
 
-methods![UsersSelf, UsersPrefsGet, UsersPrefsSet];
+methods![UsersSelf, UsersList, UsersSetRole, UsersPrefsGet, UsersPrefsSet];

@@ -85,6 +85,7 @@ async fn run(
     let input = Input {
         timeout: say.timeout,
         attachments: say.attachments,
+        by: say.by,
         ..Input::new(key.clone(), say.text, run_id.clone())
     };
     let asks_for_delivery = params.deliver;

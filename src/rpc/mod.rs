@@ -14,6 +14,7 @@ mod config;
 mod cron;
 mod devices;
 mod error;
+mod foreign;
 mod logs;
 mod machine;
 mod models;
@@ -39,17 +40,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 pub use devices::Doors;
 pub use presence::Presence;
-pub use system::{System, TailnetView};
+pub use system::{Sight, System, TailnetView};
 pub use table::{Answer, Dispatch, Table};
 pub use tailnet::{Place, TailnetNode};
 pub use voicewake::Voicewake;
 
 use crate::agent::Agent;
 use crate::approvals::{Approvals, Policy};
-use crate::auth::Caller;
+use crate::auth::{Caller, Others, Roster, Settings};
 use crate::automation::{Cron, Heartbeats};
 use crate::bus::Bus;
 use crate::config::{Configuration, Paths};
+use crate::live::Live;
 use crate::nodes::Nodes;
 use crate::pairing::Pairing;
 use serde_json::json;
@@ -74,6 +76,16 @@ pub struct Context {
 }
 
 impl Context {
+    /// The id of the person behind the connection, if it is somebody in particular.
+    fn person(&self) -> Option<String> {
+        self.caller.profile().map(|profile| profile.id)
+    }
+
+    /// The id of the person, where nobody else's sessions are to be seen.
+    fn only_own(&self) -> Option<String> {
+        self.person().filter(|_| self.caller.others() == Others::Nothing)
+    }
+
     /// For params that ask for more than the method's own scope.
     ///
     /// # Errors
@@ -154,6 +166,9 @@ pub struct Services {
     pub bus: Bus,
     pub port: u16,
     pub database: Database,
+    pub roster: Roster,
+    /// The rules about callers, as they are now.
+    pub auth: Arc<Live<Settings>>,
     pub identity: Arc<GatewayIdentity>,
     pub paths: Paths,
     pub configuration: Configuration,
@@ -163,7 +178,7 @@ impl Services {
     /// The table of everything that is served.
     #[must_use]
     pub fn table(self) -> Table {
-        let mut table = Table::new(self.agent.id());
+        let mut table = Table::new(self.agent.id(), &self.database);
         system::register(&mut table, &self.system, &self.identity);
         tailnet::register(&mut table, &self.place);
         presence::register(&mut table, &self.presence);
@@ -182,7 +197,8 @@ impl Services {
         logs::register(&mut table, self.paths.logs_dir());
         sessions::register(&mut table, &chat);
         chat::register(&mut table, &chat);
-        users::register(&mut table, &self.database, &self.bus);
+        let people = users::People { roster: self.roster, rules: self.auth };
+        users::register(&mut table, &people, &self.database, &self.bus);
         voicewake::register(&mut table, &self.voicewake);
         machine::register(&mut table, &self.system, &self.paths.state_dir, self.port);
         let agent_id = self.agent.id().to_owned();

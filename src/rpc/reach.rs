@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use crate::auth::{Agents, Caller};
+use crate::auth::{Agents, Caller, Held};
 use crate::protocol::access::Scope;
 use crate::protocol::{ErrorCode, ErrorShape};
 use crate::sessions::SessionKey;
@@ -35,7 +35,7 @@ const ELSEWHERE: [&str; 17] = [
     "voicewake.",
 ];
 /// Params under these names are session keys, or lists of them.
-const KEYS: [&str; 6] = ["key", "keys", "sessionKey", "parentSessionKey", "spawnedBy", "parentKey"];
+pub(super) const KEYS: [&str; 6] = ["key", "keys", "sessionKey", "parentSessionKey", "spawnedBy", "parentKey"];
 
 /// Whether a caller with this scope may make the call, as far as agents go.
 pub(super) fn check(
@@ -52,7 +52,16 @@ pub(super) fn check(
         None => Ok(()),
         Some(agent) => {
             let details = json!({ "code": "AGENT_NOT_GRANTED", "agentId": agent, "requiredScopes": [scope] });
-            let message = format!("agent \"{agent}\" is not granted to you");
+            let message = match caller.held().filter(|held| !held.permits(&agent, scope)) {
+                None => format!("agent \"{agent}\" is not granted to you"),
+                Some(Held { name, role, .. }) if role.needs_sandbox => format!(
+                    "your operator role \"{name}\" requires a sandboxed session, and this gateway has no sandbox"
+                ),
+                Some(Held { name, .. }) => format!(
+                    "your operator role \"{name}\" cannot work with agent \"{agent}\"; choose an allowed agent, or ask \
+                     an administrator of the gateway"
+                ),
+            };
             Err(ErrorShape::new(ErrorCode::Forbidden, message).with_details(details))
         }
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::{Context, Table};
 use crate::agent::Agent;
+use crate::auth::{Caller, Others};
 use crate::automation::Heartbeats;
 use crate::clock::now_ms;
 use crate::config::Configuration;
@@ -19,7 +20,7 @@ use crate::protocol::system::{
     IdentityReply, MemoryPlugin, ModelRuntime, PluginHealth, ProcessStatus, SessionCount, SessionStatus, Status,
     StatusParams, StatusReply, TailnetHealth, TaskAudit, TaskCounts, UpdateReply, UpdateStatus,
 };
-use crate::protocol::{ErrorShape, NoParams};
+use crate::protocol::{ErrorShape, NoParams, Role};
 use crate::sessions::{SessionKey, Sessions};
 use crate::store::{GatewayIdentity, RunStatus};
 
@@ -56,13 +57,12 @@ impl System {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// `shows_paths` for admins, `shows_login`, the login link, for those who may read.
-    ///
     /// # Errors
     /// The database could not be read: the gateway is not healthy then, and says so.
-    pub async fn health(&self, shows_paths: bool, shows_login: bool) -> Result<HealthReply, ErrorShape> {
+    pub async fn health(&self, sight: Sight) -> Result<HealthReply, ErrorShape> {
         let begun = Instant::now();
-        let sessions = self.sessions.encoded_count(shows_paths).await?;
+        let sessions =
+            if sight.sessions { self.sessions.encoded_count(sight.paths).await? } else { Sessions::encoded_none()? };
         let agent_id = self.agent.id().to_owned();
         Ok(HealthReply {
             ok: true,
@@ -87,14 +87,28 @@ impl System {
             },
             tailnet: self.tailnet.borrow().clone().map(|tailnet| TailnetHealth {
                 // Whoever opens the link decides whose tailnet it is.
-                login_url: tailnet.login_url.filter(|_| shows_login),
+                login_url: tailnet.login_url.filter(|_| sight.login),
                 ..tailnet
             }),
         })
     }
 
-    async fn status(&self, shows_all: bool, wants_projection: bool) -> Result<StatusReply, ErrorShape> {
-        let sessions = redacted(self.sessions.count().await?, shows_all);
+    /// What a caller is shown of all this.
+    #[must_use]
+    pub fn sight_of(&self, caller: &Caller) -> Sight {
+        let is_operator = caller.role() == Role::Operator;
+        Sight {
+            paths: caller.may(Scope::Admin),
+            login: caller.may(Scope::Read),
+            sessions: !is_operator
+                || (caller.others() != Others::Nothing && caller.agents().permit(self.agent.id(), Scope::Read)),
+        }
+    }
+
+    async fn status(&self, sight: Sight, wants_projection: bool) -> Result<StatusReply, ErrorShape> {
+        let shows_all = sight.paths;
+        let sessions = if sight.sessions { self.sessions.count().await? } else { SessionCount::default() };
+        let sessions = redacted(sessions, shows_all);
         let agent_id = self.agent.id().to_owned();
         let by_agent = AgentSessions {
             agent_id: agent_id.clone(),
@@ -153,6 +167,22 @@ fn projection(agent_id: String) -> CliProjection {
 const NO_HEARTBEAT: HeartbeatHealth =
     HeartbeatHealth { enabled: false, every: "disabled", every_ms: None, prompt: "", target: "none", ack_max_chars: 0 };
 
+/// How much of the gateway somebody is shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight {
+    /// Of this machine: for admins.
+    pub paths: bool,
+    /// The login link: for those who may read.
+    pub login: bool,
+    /// Which there are: for those to whom other people's exist.
+    pub sessions: bool,
+}
+
+impl Sight {
+    /// For a message to everybody to whom sessions may be shown.
+    pub const EVERYBODYS: Self = Self { paths: false, login: false, sessions: true };
+}
+
 fn redacted(count: SessionCount, shows_paths: bool) -> SessionCount {
     if shows_paths { count } else { SessionCount { path: String::new(), ..count } }
 }
@@ -198,12 +228,13 @@ pub(super) fn register(table: &mut Table, system: &System, identity: &Arc<Gatewa
 }
 
 async fn health(system: System, context: Context, _: HealthParams) -> Result<HealthReply, ErrorShape> {
-    let health = system.health(context.caller.may(Scope::Admin), context.caller.may(Scope::Read)).await?;
+    let health = system.health(system.sight_of(&context.caller)).await?;
     Ok(HealthReply { model_runtime: Some(ModelRuntime::default()), ..health })
 }
 
 async fn status(system: System, context: Context, params: StatusParams) -> Result<StatusReply, ErrorShape> {
-    system.status(context.caller.may(Scope::Admin), params.include_cli_projection).await
+    let sight = system.sight_of(&context.caller);
+    system.status(sight, params.include_cli_projection).await
 }
 
 async fn identity_of(identity: Arc<GatewayIdentity>, _: Context, _: NoParams) -> Result<IdentityReply, ErrorShape> {

@@ -9,10 +9,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::budget::WriteBudgets;
+use super::foreign::Question;
 use super::{Context, UNKNOWN_METHOD_ACCESS, reach};
 use crate::bus::Closing;
 use crate::protocol::frame::{Request, decode, response};
 use crate::protocol::{Access, ErrorShape, Method, Role, Scope};
+use crate::store::Database;
 
 /// A response frame, and the second one that some methods owe.
 pub struct Answer {
@@ -43,18 +45,19 @@ struct Entry {
     handler: Handler,
 }
 
-#[derive(Default)]
 pub struct Table {
     entries: BTreeMap<&'static str, Entry>,
     /// The gateway's own agent, which is meant where none is named.
     agent: String,
+    database: Database,
     budgets: WriteBudgets,
 }
 
 impl Table {
     #[must_use]
-    pub fn new(agent: &str) -> Self {
-        Self { agent: agent.to_owned(), ..Self::default() }
+    pub fn new(agent: &str, database: &Database) -> Self {
+        let (entries, budgets) = (BTreeMap::new(), WriteBudgets::default());
+        Self { entries, agent: agent.to_owned(), database: database.clone(), budgets }
     }
 
     /// Serves `M` by `handler`, which is given a clone of `service`.
@@ -177,12 +180,17 @@ impl Table {
             error,
             wrong_role,
         };
+        let mut question = None;
         match check(&context, access) {
             Verdict::May => {}
             Verdict::MayAsOperator(scope) => {
                 let params = request.params.as_deref();
                 if let Err(error) = reach::check(&context.caller, scope, &request.method, params, &self.agent) {
                     return refused(error, false);
+                }
+                match Question::about(&context.caller, scope, &request.method, params, &self.agent) {
+                    Ok(asked) => question = asked,
+                    Err(error) => return refused(error, false),
                 }
             }
             Verdict::WrongRole(error) => return refused(error, true),
@@ -194,7 +202,21 @@ impl Table {
             return refused(error, false);
         }
         match entry {
-            Some(entry) => Dispatch::Started((entry.handler)(context, request.id, request.params)),
+            Some(entry) => {
+                let (id, database) = (request.id.clone(), self.database.clone());
+                let answered = (entry.handler)(context, request.id, request.params);
+                Dispatch::Started(match question {
+                    None => answered,
+                    // A future does nothing before it is waited for.
+                    Some(question) => async move {
+                        match question.ask(&database).await {
+                            Ok(()) => answered.await,
+                            Err(error) => answer::<()>(&id, Err(error)),
+                        }
+                    }
+                    .boxed(),
+                })
+            }
             None if request.method == "connect" => {
                 refused(ErrorShape::invalid("connect is only valid as the first request"), false)
             }

@@ -7,7 +7,7 @@ use super::tell::Cause;
 use super::{SessionKey, Sessions};
 use crate::clock::now_ms;
 use crate::protocol::sessions::{FastMode, ThinkingLevel};
-use crate::store::{self, Command, Edit, Reset, StoredMessage, StoredRun, StoredSession};
+use crate::store::{self, Command, Edit, Reset, SessionSeed, StoredMessage, StoredRun, StoredSession};
 
 #[derive(Debug, thiserror::Error)]
 pub enum EditError {
@@ -35,6 +35,8 @@ pub struct Creation {
     pub thinking_level: Option<String>,
     pub fast_mode: Option<FastMode>,
     pub parent_key: Option<String>,
+    /// The id of the person who makes it.
+    pub by: Option<String>,
 }
 
 /// What the caller believes the session to be.
@@ -75,7 +77,7 @@ impl Sessions {
         let edit = self
             .0
             .database
-            .edit_session::<EditError>(key.as_str(), key.agent(), now_ms(), move |session| {
+            .edit_session::<EditError>(seed(key, creation.by.as_deref()), now_ms(), move |session| {
                 session.label = label.or_else(|| session.label.take());
                 session.parent_key = session.parent_key.take().or(parent);
                 let settings = &mut session.settings;
@@ -94,7 +96,7 @@ impl Sessions {
         Ok(session)
     }
 
-    /// Sets things for a session, which is made if there is none.
+    /// Sets things for a session, which is made if there is none, then by this person.
     ///
     /// # Errors
     /// Nothing was stored.
@@ -103,6 +105,7 @@ impl Sessions {
         key: &SessionKey,
         patch: Patch,
         expected: Expectation,
+        by: Option<&str>,
     ) -> Result<StoredSession, EditError> {
         if patch.archived == Some(true) && key.is_main() {
             return Err(EditError::MainArchived);
@@ -118,7 +121,7 @@ impl Sessions {
         let edit = self
             .0
             .database
-            .edit_session(key.as_str(), key.agent(), now, move |session| {
+            .edit_session(seed(key, by), now, move |session| {
                 if !expected.is_met(session) {
                     return Err(EditError::Changed { key: session.key.clone(), what: "patch" });
                 }
@@ -135,8 +138,13 @@ impl Sessions {
     ///
     /// # Errors
     /// Nothing was stored.
-    pub async fn reset(&self, key: &SessionKey, reason: &'static str) -> Result<StoredSession, store::Error> {
-        match self.0.database.reset_session(key.as_str(), key.agent(), None, now_ms()).await? {
+    pub async fn reset(
+        &self,
+        key: &SessionKey,
+        reason: &'static str,
+        by: Option<&str>,
+    ) -> Result<StoredSession, store::Error> {
+        match self.0.database.reset_session(seed(key, by), None, now_ms()).await? {
             Reset::Done { session, .. } => {
                 self.tell_stored(key, Cause::Reason(reason), &session);
                 Ok(*session)
@@ -156,8 +164,9 @@ impl Sessions {
         key: &SessionKey,
         reason: &'static str,
         command: Command<'_>,
+        by: Option<&str>,
     ) -> Result<Result<Vec<StoredMessage>, StoredRun>, store::Error> {
-        match self.0.database.reset_session(key.as_str(), key.agent(), Some(command), now_ms()).await? {
+        match self.0.database.reset_session(seed(key, by), Some(command), now_ms()).await? {
             Reset::Known(run) => Ok(Err(run)),
             Reset::Done { session, messages } => {
                 self.tell_stored(key, Cause::Reason(reason), &session);
@@ -181,6 +190,10 @@ impl Sessions {
         }
         Ok(Some(message))
     }
+}
+
+fn seed<'a>(key: &'a SessionKey, by: Option<&'a str>) -> SessionSeed<'a> {
+    SessionSeed { key: key.as_str(), agent_id: key.agent(), by }
 }
 
 fn done(edit: Edit<EditError>, label: Option<String>) -> Result<StoredSession, EditError> {

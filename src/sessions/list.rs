@@ -186,6 +186,14 @@ impl Sessions {
         Ok(SessionCount { path: self.0.settings.path.clone(), count: *count, recent })
     }
 
+    /// The count as it is shown to those to whom no session is.
+    ///
+    /// # Errors
+    /// It does not serialise, which is our fault.
+    pub fn encoded_none() -> Result<Encoded<SessionCount>, Error> {
+        Encoded::new(&SessionCount::default()).map_err(|_| Error::Corrupt("the count of the sessions"))
+    }
+
     async fn count_anew(&self, generation: u64) -> Result<Counted, Error> {
         let filter = SessionFilter { limit: RECENT, order: SessionOrder::Recent, ..SessionFilter::default() };
         let (recent, count) = self.0.database.sessions(&filter).await?;
@@ -206,6 +214,7 @@ fn filter(params: &ListParams) -> SessionFilter {
         search: params.search.clone().filter(|search| !search.trim().is_empty()),
         label: params.label.clone(),
         session_id: None,
+        created_by: params.creator_id.clone(),
         parent_key: params.spawned_by.clone(),
         updated_since: since,
         archived: match params.archived {

@@ -107,6 +107,12 @@ impl Sessions {
         self.models().defaults().clone()
     }
 
+    /// Whether this person began it.
+    #[must_use]
+    pub fn is_of(&self, key: &SessionKey, person: &str) -> bool {
+        self.0.database.creators().of(key.as_str()).as_deref() == Some(person)
+    }
+
     /// # Errors
     /// The database could not be read.
     pub async fn stored(&self, key: &SessionKey) -> Result<Option<StoredSession>, Error> {

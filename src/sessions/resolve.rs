@@ -33,6 +33,8 @@ pub enum ResolveError {
 pub struct Among {
     pub agent_id: Option<String>,
     pub parent_key: Option<String>,
+    /// The id of the person who began them.
+    pub created_by: Option<String>,
 }
 
 impl Sessions {
@@ -42,6 +44,7 @@ impl Sessions {
         let filter = SessionFilter {
             agent_id: among.agent_id,
             parent_key: among.parent_key,
+            created_by: among.created_by,
             limit: 2,
             ..SessionFilter::default()
         };
@@ -51,6 +54,7 @@ impl Sessions {
                 let fits = |session: &StoredSession| {
                     filter.agent_id.as_ref().is_none_or(|agent| *agent == session.agent_id)
                         && (filter.parent_key.is_none() || filter.parent_key == session.parent_key)
+                        && filter.created_by.as_deref().is_none_or(|person| self.is_of(&key, person))
                 };
                 (self.stored(&key).await?.filter(fits).into_iter().collect(), key.to_string())
             }

@@ -34,13 +34,21 @@ pub enum UsageError {
 }
 
 impl Sessions {
+    /// Of the sessions that one person began, where one is told.
+    ///
     /// # Errors
     /// A date that is none, or the database could not be read.
-    pub async fn usage(&self, key: Option<SessionKey>, params: UsageParams) -> Result<UsageReply, UsageError> {
+    pub async fn usage(
+        &self,
+        key: Option<SessionKey>,
+        params: UsageParams,
+        created_by: Option<String>,
+    ) -> Result<UsageReply, UsageError> {
         let (first, last) = dates(&params)?;
         let filter = UsageFilter {
             session_key: key.as_ref().map(ToString::to_string),
             agent_id: params.agent_id.clone(),
+            created_by: created_by.clone(),
             from: start_of(first),
             until: start_of(last).saturating_add(DAY_MS),
         };
@@ -50,7 +58,8 @@ impl Sessions {
             Some(key) => self.stored(key).await?.into_iter().collect(),
             None => {
                 let limit = params.limit.unwrap_or(DEFAULT_SESSIONS).min(MOST);
-                let filter = SessionFilter { agent_id: params.agent_id, limit, ..SessionFilter::default() };
+                let agent_id = params.agent_id;
+                let filter = SessionFilter { agent_id, created_by, limit, ..SessionFilter::default() };
                 self.0.database.sessions(&filter).await?.0
             }
         };

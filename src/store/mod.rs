@@ -12,6 +12,7 @@ mod devices;
 mod files;
 mod identity;
 mod nodes;
+mod people;
 mod settings;
 mod system_events;
 
@@ -24,15 +25,16 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 
 pub use approvals::StoredApproval;
 pub use conversations::{
-    Acceptance, AnswerSource, Command, Edit, ExpectedLeaf, GATEWAY_MODEL, GATEWAY_PROVIDER, LastRun, MessageFilter,
-    MessageKind, NewAttachment, NewInput, Reset, RunEnd, RunStatus, SessionFilter, SessionOrder, StoredMessage,
-    StoredRun, StoredSession, UsageFilter, UsageSum,
+    Acceptance, AnswerSource, Command, Creators, Edit, ExpectedLeaf, GATEWAY_MODEL, GATEWAY_PROVIDER, LastRun,
+    MessageFilter, MessageKind, NewAttachment, NewInput, Reset, RunEnd, RunStatus, SessionFilter, SessionOrder,
+    SessionSeed, StoredMessage, StoredRun, StoredSession, UsageFilter, UsageSum,
 };
 pub use cron::{BegunRun, StoredJob};
 pub use devices::{Device, DeviceRole, DeviceState, Presented, SetupRecord, Sighting, Waiting};
 pub use files::{create_private_file, create_private_folder, lock_folder, write_private_file};
 pub use identity::GatewayIdentity;
 pub use nodes::{ApprovedSurface, NodeRecord, WaitingSurface};
+pub use people::StoredPerson;
 pub use settings::{MAX_PREFERENCES, PreferenceChange};
 pub use system_events::SystemEvent;
 
@@ -73,6 +75,7 @@ pub struct Database {
     readers: SqlitePool,
     /// Grows with every change to the conversations.
     generation: Arc<AtomicU64>,
+    creators: Arc<Creators>,
 }
 
 const READERS: u32 = 2;
@@ -103,7 +106,8 @@ impl Database {
             .idle_timeout(None)
             .max_lifetime(None)
             .connect_lazy_with(options.read_only(true));
-        Ok(Self { writer, readers, generation: Arc::default() })
+        let creators = Arc::new(Creators::read(&writer).await?);
+        Ok(Self { writer, readers, generation: Arc::default(), creators })
     }
 
     /// A number that differs whenever conversations may have changed: what was derived from them at the same number
@@ -111,6 +115,12 @@ impl Database {
     #[must_use]
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    /// Who began which session.
+    #[must_use]
+    pub const fn creators(&self) -> &Arc<Creators> {
+        &self.creators
     }
 
     fn count_change(&self) {

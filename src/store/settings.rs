@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use sqlx::Row;
 
-use super::{Database, Error, from_sql, to_sql};
+use super::{Database, Error, to_sql};
 
 /// Keys that one profile may have.
 pub const MAX_PREFERENCES: usize = 128;
@@ -75,25 +75,6 @@ impl Database {
         .await?;
         transaction.commit().await?;
         Ok(true)
-    }
-
-    /// When a profile was first seen; now, if that is now.
-    ///
-    /// # Errors
-    /// The database could not be used.
-    pub async fn profile_since(&self, profile_id: &str, now: u64) -> Result<u64, Error> {
-        sqlx::query(
-            "INSERT INTO profiles (profile_id, created_at) VALUES ($1, $2) ON CONFLICT (profile_id) DO NOTHING",
-        )
-        .bind(profile_id)
-        .bind(to_sql(now))
-        .execute(&self.writer)
-        .await?;
-        let row = sqlx::query("SELECT created_at FROM profiles WHERE profile_id = $1")
-            .bind(profile_id)
-            .fetch_one(&self.writer)
-            .await?;
-        Ok(from_sql(row.try_get("created_at")?))
     }
 
     /// # Errors
@@ -188,9 +169,5 @@ mod tests {
         assert!(!database.replace_setting("s", None, &json!(2), 2).await.unwrap());
         assert!(database.replace_setting("s", Some(&json!(1)), &json!(2), 3).await.unwrap());
         assert_eq!(database.setting("s").await.unwrap(), Some(json!(2)));
-        assert_eq!(
-            (database.profile_since("p", 5).await.unwrap(), database.profile_since("p", 9).await.unwrap()),
-            (5, 5)
-        );
     }
 }

@@ -35,6 +35,7 @@ mod pairing;
 mod policy;
 mod reload;
 mod remote;
+mod roles;
 mod serve;
 mod sessions;
 mod setup_codes;

@@ -141,6 +141,7 @@ pub(super) fn resolve(
         allow: people(&auth.tailscale.allow, "gateway.auth.tailscale.allow", issues),
         deny: people(&auth.tailscale.deny, "gateway.auth.tailscale.deny", issues),
         identity_scopes: identity_scopes(auth, issues),
+        roles: super::roles::resolve(gateway, issues),
         allowed_origins: allowed_origins(gateway, issues),
         host_header_fallback: gateway.control_ui.dangerously_allow_host_header_origin_fallback,
         proxies: Proxies { trusted: trusted_proxies(gateway, issues), accept_real_ip: gateway.allow_real_ip_fallback },
@@ -250,19 +251,23 @@ fn identity_scopes(auth: &Auth, issues: &mut Vec<Issue>) -> IdentityScopes {
                 "write a login, as in \"alice@example.com\"; tags are granted rights in the tailnet's policy file";
             issues.push(issue(KEY, format!("{login:?} is no login: {fix}")));
         }
-        let mut scopes = Vec::new();
-        for name in names {
-            match Scope::parse(name) {
-                Some(scope) => scopes.push(scope),
-                None => {
-                    let known = Scope::ALL.map(Scope::as_str).join(", ");
-                    issues.push(issue(format!("{KEY}.{login}"), format!("{name:?} is no scope: there are {known}")));
-                }
-            }
-        }
-        entries.push((login.clone(), scopes));
+        entries.push((login.clone(), scopes(names, &format!("{KEY}.{login}"), issues)));
     }
     IdentityScopes::new(entries)
+}
+
+pub(super) fn scopes(names: &[String], key: &str, issues: &mut Vec<Issue>) -> Vec<Scope> {
+    let mut scopes = Vec::new();
+    for name in names {
+        match Scope::parse(name) {
+            Some(scope) => scopes.push(scope),
+            None => {
+                let known = Scope::ALL.map(Scope::as_str).join(", ");
+                issues.push(issue(key, format!("{name:?} is no scope: there are {known}")));
+            }
+        }
+    }
+    scopes
 }
 
 fn rate_limit(raw: &RawRateLimit) -> RateLimit {

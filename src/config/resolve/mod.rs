@@ -14,6 +14,7 @@ mod listen;
 mod oauth;
 mod pairing;
 mod remote;
+mod roles;
 mod tailnet;
 mod tls;
 

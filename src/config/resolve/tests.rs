@@ -133,6 +133,36 @@ fn who_is_let_in_by_the_tailnet_is_read_with_every_mistake() {
 }
 
 #[test]
+fn a_role_that_is_half_written_is_no_role() {
+    let role =
+        |more: &str| format!("{{ sessions: {{ others: 'view' }}, agents: '*', scopes: ['operator.read'], {more} }}");
+    let read = |default: &str, definition: &str| {
+        Case::new(&format!("{{ gateway: {{ roles: {{ {default} definitions: {{ guest: {definition} }} }} }} }}"))
+    };
+    let roles = read("default: 'guest',", &role("sandbox: 'required'")).resolved().auth.roles.expect("roles");
+    assert!(roles.defines("guest") && !roles.defines("staff"));
+    let mistakes = [
+        ("", role(""), vec!["gateway.roles.default"]),
+        ("default: 'staff',", role(""), vec!["gateway.roles.default"]),
+        ("default: 'guest',", role("sandbox: 'maybe'"), vec!["gateway.roles.definitions.guest.sandbox"]),
+        (
+            "default: 'guest',",
+            "{ agents: 'main' }".into(),
+            vec![
+                "gateway.roles.definitions.guest.agents",
+                "gateway.roles.definitions.guest.sessions.others",
+                "gateway.roles.definitions.guest.agents",
+                "gateway.roles.definitions.guest.scopes",
+            ],
+        ),
+        ("default: 'guest',", role("scopes: ['operator.king']"), vec!["gateway.roles.definitions.guest.scopes"]),
+    ];
+    for (default, definition, expected) in mistakes {
+        assert_eq!(read(default, &definition).mistakes(), expected, "{definition}");
+    }
+}
+
+#[test]
 fn exposed_without_auth_is_refused_and_says_what_to_do() {
     for refused in [
         r#"{ gateway: { bind: "lan", auth: { mode: "none" } } }"#,

@@ -63,6 +63,10 @@ pub(super) fn refusal(refusal: HttpRefusal) -> Response {
     match refusal {
         HttpRefusal::Unauthorized => answer::error(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized"),
         HttpRefusal::MissingScope(scope) => missing_scope(scope),
+        HttpRefusal::OperatorRole(role) => {
+            let message = format!("your operator role \"{role}\" does not reach this route; use the WebSocket");
+            answer::error(StatusCode::FORBIDDEN, "forbidden", &message)
+        }
         HttpRefusal::LockedOut(left) => {
             let message = "Too many failed authentication attempts. Please try again later.";
             let seconds = left.as_millis().div_ceil(1_000).to_string();

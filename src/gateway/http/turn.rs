@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use crate::agent::{Agent, Error, Input, Leaf, Outcome, Started};
+use crate::agent::{Agent, Error, Input, Outcome, Started};
 use crate::gateway::Gateway;
 use crate::gateway::fanout::Following;
 use crate::sessions::SessionKey;
@@ -30,14 +30,7 @@ impl Turn {
     /// Stores the message and starts its run. `run_id` is new.
     pub(super) async fn begin(gateway: &Gateway, key: SessionKey, text: String, run_id: String) -> Result<Self, Error> {
         let progress = gateway.fanout.follow_run(&run_id);
-        let input = Input {
-            key: key.clone(),
-            text,
-            run_id: run_id.clone(),
-            timeout: None,
-            attachments: Vec::new(),
-            expected_leaf: Leaf::Any,
-        };
+        let input = Input::new(key.clone(), text, run_id.clone());
         let outcome = match gateway.http.agent.start(input).await? {
             Started::New(outcome) | Started::InFlight(outcome) => outcome,
             Started::Ended(_) => watch::channel(None).1,

@@ -48,10 +48,7 @@ impl ListParams {
     /// Whether something is asked for that no session has.
     #[must_use]
     pub const fn fits_none(&self) -> bool {
-        self.creator_id.is_some()
-            || self.owner_id.is_some()
-            || self.involving_profile_id.is_some()
-            || self.board_face.is_some()
+        self.owner_id.is_some() || self.involving_profile_id.is_some() || self.board_face.is_some()
     }
 }
 

@@ -48,14 +48,14 @@ async fn history(chat: Chat, _: Context, params: HistoryParams) -> Result<Histor
     Ok(chat.sessions.history(&key, session_key, &page).await?)
 }
 
-async fn startup(chat: Chat, _: Context, params: StartupParams) -> Result<StartupReply, ErrorShape> {
+async fn startup(chat: Chat, context: Context, params: StartupParams) -> Result<StartupReply, ErrorShape> {
     const METHOD: &str = "chat.startup";
     let StartupParams { session_key, short_id, agent_id, limit, offset, max_chars, cursor } = params;
     let page = page(METHOD, TranscriptPage { limit, offset, max_chars, cursor })?;
     let (shown, resolution) = match (session_key, short_id) {
         (Some(key), _) => (key, None),
         (None, Some(short)) => {
-            let among = Among { agent_id, parent_key: None };
+            let among = Among { agent_id, parent_key: None, created_by: context.only_own() };
             match chat.sessions.resolve(&Reference::ShortId(short), among).await {
                 Ok(session) => {
                     let found =

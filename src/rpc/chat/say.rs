@@ -34,6 +34,8 @@ pub(in crate::rpc) struct Say {
     pub(in crate::rpc) leaf: Leaf,
     /// A text that looks like a command is none.
     pub(in crate::rpc) is_literal: bool,
+    /// The id of the person who says it.
+    pub(in crate::rpc) by: Option<String>,
 }
 
 /// What a text asks the gateway itself to do.
@@ -58,6 +60,7 @@ impl Say {
             timeout: None,
             leaf: Leaf::Any,
             is_literal: false,
+            by: None,
         }
     }
 
@@ -71,7 +74,8 @@ impl Say {
     }
 
     /// Beginning a session anew takes the scope of `sessions.reset`, however it is asked for.
-    pub(in crate::rpc) fn allowed_to(self, context: &Context) -> Result<Self, ErrorShape> {
+    pub(in crate::rpc) fn allowed_to(mut self, context: &Context) -> Result<Self, ErrorShape> {
+        self.by = context.person();
         if let Some(Command::Reset { .. }) = self.command() {
             context.require(Scope::Admin)?;
         }
@@ -115,6 +119,7 @@ impl Chat {
             timeout: say.timeout,
             attachments: say.attachments,
             expected_leaf: say.leaf,
+            by: say.by,
             ..Input::new(key.clone(), text, say.run_id.clone())
         };
         let status = match self.agent.start(input).await? {
@@ -144,11 +149,11 @@ impl Chat {
         }
         self.agent.settle(key).await?;
         if !then.is_empty() || !say.attachments.is_empty() {
-            self.sessions.reset(key, reason).await?;
+            self.sessions.reset(key, reason, say.by.as_deref()).await?;
             return Ok(None);
         }
         let command = command(&say.run_id, say.text.trim(), answer);
-        match self.sessions.reset_by_command(key, reason, command).await? {
+        match self.sessions.reset_by_command(key, reason, command, say.by.as_deref()).await? {
             Ok(messages) => {
                 if let Some(answer) = messages.last() {
                     self.sessions.tell_final(key, say.run_id.clone(), 1, answer);

@@ -45,6 +45,7 @@ async fn create(chat: Chat, context: Context, params: CreateParams) -> Result<Cr
         thinking_level: params.thinking_level,
         fast_mode: params.fast_mode,
         parent_key: Some(parent.to_string()),
+        by: context.person(),
     };
     let text = params.message.or(params.task).unwrap_or_default();
     let says = !text.trim().is_empty() || !params.attachments.is_empty();
@@ -104,12 +105,12 @@ async fn patch(chat: Chat, context: Context, params: PatchParams) -> Result<Edit
     }
     let patch = patch?;
     known_agent(&chat, &key)?;
-    let session = chat.sessions.patch(&key, patch, expected).await?;
+    let session = chat.sessions.patch(&key, patch, expected, context.person().as_deref()).await?;
     let path = context.caller.may(Scope::Admin).then(|| chat.sessions.settings().path.clone());
     Ok(EditReply { path, ..edited(&chat, &key, &session) })
 }
 
-async fn reset(chat: Chat, _: Context, params: ResetParams) -> Result<EditReply, ErrorShape> {
+async fn reset(chat: Chat, context: Context, params: ResetParams) -> Result<EditReply, ErrorShape> {
     let key = chat.sessions.key(&params.key)?;
     known_agent(&chat, &key)?;
     chat.agent.settle(&key).await?;
@@ -117,7 +118,7 @@ async fn reset(chat: Chat, _: Context, params: ResetParams) -> Result<EditReply,
         Some(ResetReason::New) => "new",
         Some(ResetReason::Reset) | None => "reset",
     };
-    let session = chat.sessions.reset(&key, reason).await?;
+    let session = chat.sessions.reset(&key, reason, context.person().as_deref()).await?;
     Ok(edited(&chat, &key, &session))
 }
 

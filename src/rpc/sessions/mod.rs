@@ -51,6 +51,15 @@ async fn list(sessions: Sessions, context: Context, params: ListParams) -> Resul
             ..params
         }
     };
+    let creator_id = params.creator_id.clone();
+    let params = match context.only_own() {
+        None => params,
+        Some(own) if creator_id.as_ref().is_none_or(|asked| *asked == own) => {
+            ListParams { creator_id: Some(own), ..params }
+        }
+        // Somebody else's: there are none.
+        Some(_) => ListParams { owner_id: creator_id, ..params },
+    };
     let mut reply = sessions.list(&params).await?;
     if !context.caller.may(Scope::Admin) {
         reply.path.clear();
@@ -98,7 +107,13 @@ async fn resolve(sessions: Sessions, context: Context, params: ResolveParams) ->
         return Err(ErrorShape::invalid(text));
     }
     let own = (*context.caller.agents() != Agents::Every).then(|| sessions.settings().default_agent.clone());
-    match sessions.resolve(&reference, Among { agent_id: agent_id.or(own), parent_key: spawned_by }).await {
+    match sessions
+        .resolve(
+            &reference,
+            Among { agent_id: agent_id.or(own), parent_key: spawned_by, created_by: context.only_own() },
+        )
+        .await
+    {
         Ok(session) => Ok(ResolveReply { ok: true, key: Some(session.key), agent_id: Some(session.agent_id) }),
         Err(ResolveError::Unknown(_) | ResolveError::UnknownLabel(_)) if allow_missing => {
             Ok(ResolveReply { ok: false, key: None, agent_id: None })

@@ -16,10 +16,10 @@ pub(super) fn register(table: &mut Table, chat: &Chat) {
     table.on(SessionsUsageLogs, &chat.sessions, logs);
 }
 
-async fn usage(sessions: Sessions, _: Context, params: UsageParams) -> Result<UsageReply, ErrorShape> {
+async fn usage(sessions: Sessions, context: Context, params: UsageParams) -> Result<UsageReply, ErrorShape> {
     at_least("sessions.usage", "limit", params.limit, 1)?;
     let key = params.key.as_deref().map(|key| sessions.key(key)).transpose()?;
-    Ok(sessions.usage(key, params).await?)
+    Ok(sessions.usage(key, params, context.only_own()).await?)
 }
 
 async fn timeseries(sessions: Sessions, _: Context, params: UsageOfParams) -> Result<TimeseriesReply, ErrorShape> {

@@ -4,7 +4,7 @@
 use super::messages::{NewMessage, insert_message};
 use super::reads::{run_by_id, session_by_key};
 use super::rows::{AnswerSource, MessageKind, RunStatus, StoredMessage, StoredRun, StoredSession};
-use super::runs::{insert_run, insert_session};
+use super::runs::{SessionSeed, insert_run, insert_session};
 use crate::protocol::chat::{MessageRole, Usage};
 use crate::store::{Database, Error, to_sql};
 
@@ -51,14 +51,13 @@ impl Database {
     /// Nothing was stored.
     pub async fn edit_session<R: Send>(
         &self,
-        key: &str,
-        agent_id: &str,
+        seed: SessionSeed<'_>,
         now: u64,
         apply: impl FnOnce(&mut StoredSession) -> Result<(), R> + Send,
     ) -> Result<Edit<R>, Error> {
         let mut transaction = self.writer.begin().await?;
-        let created = insert_session(&mut transaction, key, agent_id, now).await?;
-        let session = session_by_key(&mut *transaction, key).await?;
+        let created = insert_session(&mut transaction, seed, now).await?;
+        let session = session_by_key(&mut *transaction, seed.key).await?;
         let mut session = session.ok_or(Error::Corrupt("the sessions table"))?;
         let label = session.label.clone();
         if let Err(refusal) = apply(&mut session) {
@@ -71,7 +70,7 @@ impl Database {
             let taken: Option<i64> =
                 sqlx::query_scalar("SELECT 1 FROM sessions WHERE label = $1 AND session_key <> $2 LIMIT 1")
                     .bind(label)
-                    .bind(key)
+                    .bind(seed.key)
                     .fetch_optional(&mut *transaction)
                     .await?;
             if taken.is_some() {
@@ -80,6 +79,9 @@ impl Database {
         }
         update_session(&mut transaction, &session).await?;
         transaction.commit().await?;
+        if created {
+            self.creators.began(seed);
+        }
         self.count_change();
         Ok(Edit::Done { session: Box::new(session), created })
     }
@@ -90,18 +92,18 @@ impl Database {
     /// Nothing was stored.
     pub async fn reset_session(
         &self,
-        key: &str,
-        agent_id: &str,
+        seed: SessionSeed<'_>,
         command: Option<Command<'_>>,
         now: u64,
     ) -> Result<Reset, Error> {
+        let key = seed.key;
         let mut transaction = self.writer.begin().await?;
         if let Some(command) = command
             && let Some(run) = run_by_id(&mut *transaction, command.run_id).await?
         {
             return Ok(Reset::Known(run));
         }
-        insert_session(&mut transaction, key, agent_id, now).await?;
+        let created = insert_session(&mut transaction, seed, now).await?;
         let mark =
             NewMessage { kind: MessageKind::Reset, ..NewMessage::turn(key, MessageRole::System, "Reset", "", now) };
         let mark = insert_message(&mut transaction, &mark).await?;
@@ -122,6 +124,9 @@ impl Database {
         };
         let session = session_by_key(&mut *transaction, key).await?;
         transaction.commit().await?;
+        if created {
+            self.creators.began(seed);
+        }
         self.count_change();
         Ok(Reset::Done { session: Box::new(session.ok_or(Error::Corrupt("the sessions table"))?), messages })
     }
@@ -177,7 +182,12 @@ impl Database {
                 .execute(&mut *transaction)
                 .await?;
         }
-        transaction.commit().await?;
+        // Before somebody else can begin it anew.
+        let creator = self.creators.forget(key);
+        if let Err(error) = transaction.commit().await {
+            self.creators.restore(key, creator);
+            return Err(error.into());
+        }
         self.count_change();
         Ok(true)
     }

@@ -2,6 +2,7 @@
 //! message is acknowledged only together with the run that will answer it.
 
 mod archive;
+mod creators;
 mod edits;
 mod messages;
 mod reads;
@@ -9,10 +10,11 @@ mod rows;
 mod runs;
 mod usage;
 
+pub use creators::Creators;
 pub use edits::{Command, Edit, GATEWAY_MODEL, GATEWAY_PROVIDER, Reset};
 pub use reads::{MessageFilter, SessionFilter, SessionOrder};
 pub use rows::{AnswerSource, LastRun, MessageKind, RunStatus, StoredMessage, StoredRun, StoredSession};
-pub use runs::{Acceptance, ExpectedLeaf, NewAttachment, NewInput, RunEnd};
+pub use runs::{Acceptance, ExpectedLeaf, NewAttachment, NewInput, RunEnd, SessionSeed};
 pub use usage::{UsageFilter, UsageSum};
 
 #[cfg(test)]
@@ -22,8 +24,7 @@ mod tests {
 
     fn input(run_id: &str) -> NewInput<'_> {
         NewInput {
-            session_key: "agent:main:main",
-            agent_id: "main",
+            session: SessionSeed { key: "agent:main:main", agent_id: "main", by: Some("p") },
             run_id,
             text: "hi",
             attachments: &[],
@@ -45,6 +46,7 @@ mod tests {
         let Acceptance::Known(run) = database.accept_input(&input("r1")).await.unwrap() else { panic!("known") };
         assert_eq!(run.status, RunStatus::Running);
         assert!(matches!(database.accept_input(&input("r2")).await.unwrap(), Acceptance::New { created: false, .. }));
+        assert_eq!(database.creators().of("agent:main:main").as_deref(), Some("p"));
         let filter = MessageFilter::Newest { floor: 0, limit: 10, offset: 0 };
         let (messages, total) = database.messages("agent:main:main", filter).await.unwrap();
         assert_eq!((messages.iter().map(|message| message.seq).collect::<Vec<_>>(), total), (vec![1, 2], 2));

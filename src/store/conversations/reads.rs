@@ -14,6 +14,8 @@ pub struct SessionFilter {
     /// The whole label.
     pub label: Option<String>,
     pub session_id: Option<String>,
+    /// The id of the person who began it.
+    pub created_by: Option<String>,
     /// The key of the session that it was made from.
     pub parent_key: Option<String>,
     pub updated_since: Option<u64>,
@@ -43,12 +45,12 @@ pub enum MessageFilter {
     After { seq: u64, limit: u32 },
 }
 
-/// `$1` to `$8`; sqlx wants the SQL as one piece.
+/// `$1` to `$9`; sqlx wants the SQL as one piece.
 const SESSION_WHERE: &str = "($1 IS NULL OR agent_id = $1) AND updated_at >= $2 \
      AND ($3 IS NULL OR LOWER(session_key) LIKE $3 ESCAPE '\\' OR LOWER(session_id) LIKE $3 ESCAPE '\\' \
      OR LOWER(COALESCE(label, '')) LIKE $3 ESCAPE '\\') AND ($4 IS NULL OR label = $4) \
      AND ($5 IS NULL OR parent_key = $5) AND ($6 IS NULL OR (archived_at IS NOT NULL) = ($6 = 1)) \
-     AND ($7 = 0 OR last_interaction_at IS NOT NULL) AND ($8 IS NULL OR session_id = $8)";
+     AND ($7 = 0 OR last_interaction_at IS NOT NULL) AND ($8 IS NULL OR session_id = $8) AND ($9 IS NULL OR created_by = $9)";
 
 impl Database {
     /// # Errors
@@ -120,7 +122,7 @@ impl Database {
         let count = format!("SELECT COUNT(*) FROM sessions WHERE {SESSION_WHERE}");
         let select = format!(
             "SELECT {SESSION_COLUMNS} FROM sessions WHERE {SESSION_WHERE} \
-             ORDER BY {order} DESC, session_key LIMIT $9 OFFSET $10"
+             ORDER BY {order} DESC, session_key LIMIT $10 OFFSET $11"
         );
         macro_rules! bound {
             ($query:expr) => {
@@ -133,6 +135,7 @@ impl Database {
                     .bind(filter.archived.map(i64::from))
                     .bind(i64::from(filter.with_interaction))
                     .bind(&filter.session_id)
+                    .bind(&filter.created_by)
             };
         }
         let total: i64 = bound!(sqlx::query_scalar(sqlx::AssertSqlSafe(count))).fetch_one(&self.readers).await?;

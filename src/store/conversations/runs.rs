@@ -8,11 +8,19 @@ use super::rows::{AnswerSource, MessageKind, RunStatus, StoredMessage, StoredRun
 use crate::protocol::chat::{Media, MessageRole, Usage};
 use crate::store::{Database, Error, to_sql};
 
+/// A session, and what it is made of where there is none yet.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionSeed<'a> {
+    /// Canonical.
+    pub key: &'a str,
+    pub agent_id: &'a str,
+    /// The id of the person who begins it, if that is somebody in particular.
+    pub by: Option<&'a str>,
+}
+
 #[derive(Debug, Clone)]
 pub struct NewInput<'a> {
-    /// Canonical.
-    pub session_key: &'a str,
-    pub agent_id: &'a str,
+    pub session: SessionSeed<'a>,
     /// The client's idempotency key.
     pub run_id: &'a str,
     pub text: &'a str,
@@ -73,22 +81,22 @@ impl Database {
         if let Some(run) = run_by_id(&mut *transaction, input.run_id).await? {
             return Ok(Acceptance::Known(run));
         }
-        if !leaf_is(&mut transaction, input.session_key, input.expected_leaf).await? {
+        if !leaf_is(&mut transaction, input.session.key, input.expected_leaf).await? {
             return Ok(Acceptance::LeafChanged);
         }
-        let created = insert_session(&mut transaction, input.session_key, input.agent_id, input.now).await?;
+        let created = insert_session(&mut transaction, input.session, input.now).await?;
         let media: Vec<Media> = input.attachments.iter().map(|attachment| attachment.media.clone()).collect();
-        let turn = NewMessage::turn(input.session_key, MessageRole::User, input.text, input.run_id, input.now);
+        let turn = NewMessage::turn(input.session.key, MessageRole::User, input.text, input.run_id, input.now);
         let message = insert_message(&mut transaction, &NewMessage { media: &media, ..turn }).await?;
         for attachment in input.attachments {
             sqlx::query("INSERT INTO attachments (attachment_id, session_key, content) VALUES ($1, $2, $3)")
                 .bind(attachment.media.id())
-                .bind(input.session_key)
+                .bind(input.session.key)
                 .bind(&attachment.content)
                 .execute(&mut *transaction)
                 .await?;
         }
-        insert_run(&mut transaction, input.session_key, input.run_id, RunStatus::Running, input.now).await?;
+        insert_run(&mut transaction, input.session.key, input.run_id, RunStatus::Running, input.now).await?;
         sqlx::query(
             "UPDATE sessions SET updated_at = $1, last_interaction_at = $1, last_run_id = $2, run_status = $3, \
              run_started_at = $1, run_ended_at = NULL, run_error = NULL WHERE session_key = $4",
@@ -96,11 +104,14 @@ impl Database {
         .bind(to_sql(input.now))
         .bind(input.run_id)
         .bind(RunStatus::Running.as_str())
-        .bind(input.session_key)
+        .bind(input.session.key)
         .execute(&mut *transaction)
         .await?;
-        let session = session_by_key(&mut *transaction, input.session_key).await?;
+        let session = session_by_key(&mut *transaction, input.session.key).await?;
         transaction.commit().await?;
+        if created {
+            self.creators.began(input.session);
+        }
         self.count_change();
         let session = Box::new(session.ok_or(Error::Corrupt("the sessions table"))?);
         Ok(Acceptance::New { session, message: Box::new(message), created })
@@ -216,19 +227,19 @@ pub(super) async fn insert_run(
 /// Returns whether the session was new.
 pub(super) async fn insert_session(
     connection: &mut sqlx::SqliteConnection,
-    key: &str,
-    agent_id: &str,
+    session: SessionSeed<'_>,
     now: u64,
 ) -> Result<bool, Error> {
     let done = sqlx::query(
-        "INSERT INTO sessions (session_key, session_id, agent_id, created_at, updated_at, lifecycle_revision) \
-         VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT (session_key) DO NOTHING",
+        "INSERT INTO sessions (session_key, session_id, agent_id, created_at, updated_at, lifecycle_revision, created_by) \
+         VALUES ($1, $2, $3, $4, $4, $5, $6) ON CONFLICT (session_key) DO NOTHING",
     )
-    .bind(key)
+    .bind(session.key)
     .bind(uuid::Uuid::new_v4().to_string())
-    .bind(agent_id)
+    .bind(session.agent_id)
     .bind(to_sql(now))
     .bind(uuid::Uuid::new_v4().to_string())
+    .bind(session.by)
     .execute(connection)
     .await?;
     Ok(done.rows_affected() == 1)

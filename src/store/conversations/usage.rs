@@ -12,6 +12,8 @@ const DAY_MS: i64 = 86_400_000;
 pub struct UsageFilter {
     pub session_key: Option<String>,
     pub agent_id: Option<String>,
+    /// The id of the person who began the session.
+    pub created_by: Option<String>,
     /// Unix milliseconds; the second is not within.
     pub from: u64,
     pub until: u64,
@@ -39,12 +41,13 @@ impl Database {
         let count: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM messages m JOIN sessions s ON s.session_key = m.session_key WHERE m.role = 'user' \
              AND m.created_at >= $1 AND m.created_at < $2 AND ($3 IS NULL OR m.session_key = $3) \
-             AND ($4 IS NULL OR s.agent_id = $4)",
+             AND ($4 IS NULL OR s.agent_id = $4) AND ($5 IS NULL OR s.created_by = $5)",
         )
         .bind(to_sql(filter.from))
         .bind(to_sql(filter.until))
         .bind(&filter.session_key)
         .bind(&filter.agent_id)
+        .bind(&filter.created_by)
         .fetch_one(&self.readers)
         .await?;
         Ok(from_sql(count))
@@ -61,6 +64,7 @@ impl Database {
              SUM(m.output_tokens) AS output FROM messages m JOIN sessions s ON s.session_key = m.session_key \
              WHERE m.provider IS NOT NULL AND m.kind IS NULL AND m.created_at >= $2 AND m.created_at < $3 \
              AND ($4 IS NULL OR m.session_key = $4) AND ($5 IS NULL OR s.agent_id = $5) \
+             AND ($6 IS NULL OR s.created_by = $6) \
              GROUP BY m.session_key, day, m.provider, m.model ORDER BY day, m.session_key",
         )
         .bind(DAY_MS)
@@ -68,6 +72,7 @@ impl Database {
         .bind(to_sql(filter.until))
         .bind(&filter.session_key)
         .bind(&filter.agent_id)
+        .bind(&filter.created_by)
         .fetch_all(&self.readers)
         .await?;
         rows.iter()

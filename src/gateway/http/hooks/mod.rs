@@ -20,7 +20,7 @@ use http::{HeaderMap, Method, StatusCode, Uri, header};
 use serde_json::{Value, json};
 
 use super::{answer, auth, body, path, text};
-use crate::agent::{Input, Leaf, Started};
+use crate::agent::{Input, Started};
 use crate::config::HookSettings;
 use crate::gateway::Gateway;
 use crate::net::Peer;
@@ -167,14 +167,8 @@ impl Call<'_> {
         self.check_agent(hook.agent_id.as_deref())?;
         let key = self.session(hook.session_key.as_deref(), source)?;
         let run_id = self.run_id(&hook, key.as_str())?;
-        let input = Input {
-            key,
-            text: hook.framed(self.name),
-            run_id: run_id.clone(),
-            timeout: hook.timeout_seconds.map(Duration::from_secs),
-            attachments: Vec::new(),
-            expected_leaf: Leaf::Any,
-        };
+        let timeout = hook.timeout_seconds.map(Duration::from_secs);
+        let input = Input { timeout, ..Input::new(key, hook.framed(self.name), run_id.clone()) };
         match self.gateway.http.agent.start(input).await {
             Ok(Started::New(_) | Started::InFlight(_) | Started::Ended(_)) => {
                 Ok(Json(json!({ "ok": true, "runId": run_id })).into_response())
