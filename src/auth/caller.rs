@@ -317,15 +317,9 @@ mod tests {
 
     fn bob(grants: &Value) -> Arc<WhoIs> {
         let values = grants.as_array().cloned().unwrap_or_default();
-        Arc::new(WhoIs {
-            stable_id: "n1".into(),
-            node_name: "phone.test".into(),
-            owner: Owner::User { id: 1, login: "bob@example.com".into(), display_name: String::new() },
-            expired: false,
-            shared_in: false,
-            is_self: false,
-            capabilities: BTreeMap::from([(DEFAULT_CAPABILITY.to_owned(), values)]),
-        })
+        let owner = Owner::User { id: 1, login: "bob@example.com".into(), display_name: String::new() };
+        let capabilities = BTreeMap::from([(DEFAULT_CAPABILITY.to_owned(), values)]);
+        Arc::new(WhoIs { capabilities, ..WhoIs::of(owner) })
     }
 
     fn rules() -> Settings {

@@ -95,20 +95,8 @@ pub(super) fn login(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn whois(owner: Owner) -> WhoIs {
-        WhoIs {
-            stable_id: "n1".into(),
-            node_name: "laptop.test".into(),
-            owner,
-            expired: false,
-            shared_in: false,
-            is_self: false,
-            capabilities: BTreeMap::new(),
-        }
-    }
-
     fn person(login: &str) -> WhoIs {
-        whois(Owner::User { id: 1, login: login.into(), display_name: String::new() })
+        WhoIs::of(Owner::User { id: 1, login: login.into(), display_name: String::new() })
     }
 
     fn names(entry: &str, whois: &WhoIs) -> bool {
@@ -124,7 +112,7 @@ mod tests {
         }
         assert!(names("alice", &person("alice@")) && names("alice@", &person("alice")));
         assert!(!names("alice", &person("Alice")), "no address of mail");
-        let camera = whois(Owner::Tagged(vec!["tag:camera".into(), "tag:home".into()]));
+        let camera = WhoIs::of(Owner::Tagged(vec!["tag:camera".into(), "tag:home".into()]));
         assert!(names("tag:home", &camera) && names("*", &camera));
         assert!(!names("tag:hom", &camera) && !names("*@example.com", &camera));
     }

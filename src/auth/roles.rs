@@ -158,7 +158,9 @@ impl Unheld {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::{Mode, Settings};
     use super::*;
+    use crate::net::{Owner, WhoIs};
 
     fn role(scopes: &[Scope]) -> OperatorRole {
         OperatorRole {
@@ -178,6 +180,30 @@ mod tests {
         for (assigned, name) in [(None, "guest"), (Some("staff"), "staff"), (Some("gone"), "guest")] {
             assert_eq!(&*roles.of(assigned.map(Arc::from)).unwrap().name, name);
         }
+    }
+
+    #[test]
+    fn a_role_is_for_people_whom_somebody_names() {
+        let roles = Roles::new("guest", [("guest".to_owned(), role(&[Scope::Read]))]).unwrap();
+        let rules = Arc::new(Settings { allow_tailscale: true, ..Settings::of(Mode::None) });
+        let by = |method, owner: Option<Owner>, rests_on_identity| {
+            let whois = owner.map(|owner| Arc::new(WhoIs::of(owner)));
+            Caller { method, whois, rests_on_identity, ..Caller::by_secret(Arc::clone(&rules)) }
+        };
+        let user = || Some(Owner::User { id: 1, login: "ann".into(), display_name: String::new() });
+        let tagged = || Some(Owner::Tagged(vec!["tag:x".into()]));
+        let held =
+            |caller: &Caller| held(caller, Some(&roles), None).map(|held| held.map(|held| held.name.to_string()));
+        let guest = Ok(Some("guest".to_owned()));
+        assert_eq!(held(&by(AuthMethod::Tailscale, user(), true)), guest);
+        assert_eq!(held(&by(AuthMethod::DeviceToken, user(), true)), guest);
+        assert_eq!(held(&by(AuthMethod::Token, user(), false)), Ok(None), "the secret is the owner's");
+        assert_eq!(held(&by(AuthMethod::Tailscale, tagged(), true)), Ok(None), "the grant says what it may");
+        for unnamed in [None, tagged()] {
+            assert_eq!(held(&by(AuthMethod::DeviceToken, unnamed, false)), Err(Unheld::NoPerson));
+        }
+        let node = Caller { role: Role::Node, ..by(AuthMethod::DeviceToken, None, false) };
+        assert_eq!(held(&node), Ok(None));
     }
 
     #[test]

@@ -158,15 +158,7 @@ mod tests {
     }
 
     fn alice() -> WhoIs {
-        WhoIs {
-            stable_id: "n1".into(),
-            node_name: "laptop.test".into(),
-            owner: Owner::User { id: 1, login: "alice@example.com".into(), display_name: String::new() },
-            expired: false,
-            shared_in: false,
-            is_self: false,
-            capabilities: BTreeMap::new(),
-        }
+        WhoIs::of(Owner::User { id: 1, login: "alice@example.com".into(), display_name: String::new() })
     }
 
     fn with_grant(whois: WhoIs, grant: serde_json::Value) -> WhoIs {

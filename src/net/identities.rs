@@ -115,22 +115,13 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::net::SocketAddr;
 
     use super::super::Owner;
     use super::*;
 
     fn whois(login: &str) -> WhoIs {
-        WhoIs {
-            stable_id: "n1".into(),
-            node_name: "laptop.test".into(),
-            owner: Owner::User { id: 1, login: login.into(), display_name: String::new() },
-            expired: false,
-            shared_in: false,
-            is_self: false,
-            capabilities: BTreeMap::new(),
-        }
+        WhoIs::of(Owner::User { id: 1, login: login.into(), display_name: String::new() })
     }
 
     fn peer(port: u16, login: &str) -> Peer {

@@ -120,6 +120,23 @@ pub enum Owner {
     Tagged(Vec<String>),
 }
 
+#[cfg(test)]
+impl WhoIs {
+    /// A node with nothing special to it.
+    #[must_use]
+    pub fn of(owner: Owner) -> Self {
+        Self {
+            stable_id: "n1".into(),
+            node_name: "phone.test".into(),
+            owner,
+            expired: false,
+            shared_in: false,
+            is_self: false,
+            capabilities: BTreeMap::new(),
+        }
+    }
+}
+
 impl WhoIs {
     #[must_use]
     pub fn login(&self) -> Option<&str> {

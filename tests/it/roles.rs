@@ -326,26 +326,30 @@ async fn a_tailnet_login_has_a_role_and_a_tag_has_its_grant() {
     let tailnet = tailnet().await;
     let builder = tailnet.gateway().await.config(json!({"gateway": {"roles": roles()}}));
     let mut here = tailnet.start_gateway(builder).await;
-    let whoami = here.whoami(&tailnet.bob).await;
+    let whoami = here.whoami(&tailnet.alice).await;
     let Some(scopes) = whoami["scopes"].as_array().filter(|scopes| !scopes.is_empty()) else {
-        panic!("bob is let in: {whoami}")
+        panic!("alice is let in: {whoami}")
     };
     let within = ["operator.read", "operator.write", "operator.talk"].map(Value::from);
     assert!(scopes.iter().all(|scope| within.contains(scope)), "{whoami}");
     assert_eq!(whoami["operatorRole"], "guest", "{whoami}");
     let camera = here.whoami(&tailnet.camera).await;
-    assert_eq!(camera["operatorRole"], Value::Null, "a tag is no person: {camera}");
+    assert_eq!(
+        (&camera["role"], &camera["operatorRole"]),
+        (&json!("node"), &Value::Null),
+        "a tag is no person: {camera}"
+    );
 
     let device = Device::new();
     let wish = operator(json!({}), &["operator.admin"]);
-    let (mut bob, hello) = knock(here.socket_from(&tailnet.bob).await, &device, wish).await;
-    let hello = hello.expect("his login lets him in");
+    let (mut alice, hello) = knock(here.socket_from(&tailnet.alice).await, &device, wish).await;
+    let hello = hello.expect("her grant lets her in");
     assert!(hello["auth"]["deviceToken"].is_null(), "a token could go around the role: {hello}");
-    let me = bob.request("users.self", json!({})).await.expect("he is somebody");
+    let me = alice.request("users.self", json!({})).await.expect("she is somebody");
     let profile = me["profile"]["id"].as_str().expect("an id").to_owned();
     let mut owner = here.gateway.operator().await;
     owner.request("users.setRole", json!({"profileId": profile, "role": "reader"})).await.expect("an admin may");
-    assert_eq!(bob.closed().await.reason, "operator role changed");
-    assert_eq!(here.whoami(&tailnet.bob).await["scopes"], json!(["operator.read"]));
+    assert_eq!(alice.closed().await.reason, "operator role changed");
+    assert_eq!(here.whoami(&tailnet.alice).await["scopes"], json!(["operator.read"]));
     here.gateway.stop().await;
 }
