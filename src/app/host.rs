@@ -4,19 +4,20 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::recheck::{self, Teller};
+use super::recheck;
 use super::tailnet::{describe, learn_names};
 use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
 use crate::gateway::{Entrance, Gateway};
 use crate::protocol::system::{ServeHealth, TailnetHealth};
-use crate::tailnet::{Backend, Exposure, Host, HostSettings, ServeState};
+use crate::tailnet::{Backend, Exposure, Host, HostSettings, ServeState, Teller};
 
 pub(super) struct Served {
     pub settings: HostSettings,
     pub exposure: Exposure,
     pub gateway: Arc<Gateway>,
     pub view: watch::Sender<Option<TailnetHealth>>,
+    pub teller: watch::Sender<Option<Teller>>,
     pub own_names: OwnNames,
     pub reader: Reader,
 }
@@ -26,7 +27,9 @@ impl Served {
         self.view.send_replace(Some(TailnetHealth { state: "Starting", ..TailnetHealth::default() }));
         self.gateway.shutdown.clone().spawn(async move {
             let host = Host::follow(self.settings.clone());
-            recheck::start(Teller::Host(host.clone()), &self.gateway);
+            let teller = Teller::Host(host.clone());
+            recheck::start(teller.clone(), &self.gateway);
+            self.teller.send_replace(Some(teller));
             let serve = self.serve(&host).await;
             self.follow(&host, serve).await;
         });

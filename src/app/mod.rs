@@ -92,7 +92,7 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
         &parts.gateway,
         &parts.agent,
         logging.level(),
-        parts.tailnet_node.subscribe(),
+        parts.teller.subscribe(),
     )));
     shutdown.spawn(reload::watch(parts.configuration.clone(), shutdown.clone()));
     let shown = tls.as_ref().map(|tls| tls.certificates.shown());
@@ -109,6 +109,7 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
             exposure: resolved.exposure.clone(),
             gateway: Arc::clone(&parts.gateway),
             view: parts.tailnet_view.clone(),
+            teller: parts.teller.clone(),
             own_names: Arc::clone(&parts.own_names),
             reader,
         }
@@ -123,7 +124,7 @@ pub async fn run(resolved: Resolved, reader: Reader) -> anyhow::Result<ExitCode>
             exposure: resolved.exposure.clone(),
             gateway: Arc::clone(&parts.gateway),
             view: parts.tailnet_view,
-            node: parts.tailnet_node,
+            teller: parts.teller,
             own_names: parts.own_names,
             reader,
         }
@@ -141,7 +142,7 @@ struct Parts {
     agent: Agent,
     database: Database,
     tailnet_view: watch::Sender<Option<crate::protocol::system::TailnetHealth>>,
-    tailnet_node: watch::Sender<Option<crate::tailnet::Node>>,
+    teller: watch::Sender<Option<crate::tailnet::Teller>>,
     own_names: OwnNames,
     configuration: Configuration,
 }
@@ -214,7 +215,7 @@ async fn assemble(
     let (sessions, agent) = open_agent(resolved, &database, &bus, &shutdown)?;
     let connections = Arc::new(AtomicUsize::new(0));
     let configuration = Configuration::new(resolved.clone());
-    let ((tailnet_view, tailnet), (tailnet_node, node)) = (watch::channel(None), watch::channel(None));
+    let ((tailnet_view, tailnet), (tell, teller)) = (watch::channel(None), watch::channel(None));
     let heartbeats = Heartbeats::open(agent.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let cron = Cron::open(agent.clone(), heartbeats.clone(), database.clone(), bus.clone(), shutdown.clone()).await?;
     let approvals = Approvals::open(database.clone(), bus.clone(), shutdown.clone()).await?;
@@ -244,7 +245,7 @@ async fn assemble(
         approvals,
         nodes: nodes.clone(),
         voicewake: voicewake.clone(),
-        place: Place { view: tailnet.clone(), node, configuration: configuration.clone(), auth: Arc::clone(&auth) },
+        place: Place { view: tailnet.clone(), teller, configuration: configuration.clone(), auth: Arc::clone(&auth) },
         bus: bus.clone(),
         port: resolved.bind.port,
         database: database.clone(),
@@ -283,7 +284,7 @@ async fn assemble(
         agent,
         database,
         tailnet_view,
-        tailnet_node,
+        teller: tell,
         own_names,
         configuration,
     })

@@ -16,19 +16,12 @@ use std::time::Duration;
 
 use crate::gateway::{Gateway, Whose};
 use crate::net::WhoIs;
-use crate::tailnet::{Host, Node, State};
+use crate::tailnet::{State, Teller};
 
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Between two rounds, however much changes.
 const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Whoever says who is who: the gateway's own node, or this machine's tailscaled.
-#[derive(Debug)]
-pub(super) enum Teller {
-    Node(Node),
-    Host(Host),
-}
 
 /// Goes on until the gateway stops.
 pub(super) fn start(teller: Teller, gateway: &Arc<Gateway>) {
@@ -36,10 +29,7 @@ pub(super) fn start(teller: Teller, gateway: &Arc<Gateway>) {
 }
 
 async fn run(teller: Teller, gateway: Arc<Gateway>) {
-    let mut changes = match &teller {
-        Teller::Node(node) => node.changes(),
-        Teller::Host(host) => host.changes(),
-    };
+    let mut changes = teller.changes();
     let stopped = gateway.shutdown.stopped();
     tokio::pin!(stopped);
     let mut is_silent = false;
@@ -91,12 +81,8 @@ async fn round(teller: &Teller, gateway: &Gateway, is_silent: &mut bool) {
 
 /// That nobody is known at an address counts only from a node that is in the tailnet: one that is not knows nobody.
 async fn ask(teller: &Teller, address: IpAddr) -> Result<Option<WhoIs>, String> {
-    let (answer, state) = match teller {
-        Teller::Node(node) => (node.whois(address).await, node.state()),
-        Teller::Host(host) => (host.whois(address).await, host.state()),
-    };
-    let answer = answer.map_err(|error| error.to_string())?;
-    if answer.is_none() && !matches!(&*state.borrow(), State::Running(_)) {
+    let answer = teller.whois(address).await.map_err(|error| error.to_string())?;
+    if answer.is_none() && !matches!(&*teller.state().borrow(), State::Running(_)) {
         return Err("it is not in the tailnet now".to_owned());
     }
     Ok(answer)

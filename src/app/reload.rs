@@ -15,8 +15,9 @@ use crate::gateway::{Gateway, Whose};
 use crate::logging::Level;
 use crate::protocol::Event;
 use crate::protocol::config::Changed;
-use crate::rpc::TailnetNode;
+use crate::rpc::TailnetTeller;
 use crate::shutdown::Shutdown;
+use crate::tailnet::Teller;
 
 const INTERVAL: Duration = Duration::from_millis(500);
 const FAREWELL: Duration = Duration::from_millis(200);
@@ -27,18 +28,20 @@ pub(super) struct Parts {
     gateway: Weak<Gateway>,
     agent: Agent,
     level: Level,
-    node: TailnetNode,
+    teller: TailnetTeller,
 }
 
 impl Parts {
-    pub(super) fn new(gateway: &Arc<Gateway>, agent: &Agent, level: Level, node: TailnetNode) -> Self {
-        Self { gateway: Arc::downgrade(gateway), agent: agent.clone(), level, node }
+    pub(super) fn new(gateway: &Arc<Gateway>, agent: &Agent, level: Level, teller: TailnetTeller) -> Self {
+        Self { gateway: Arc::downgrade(gateway), agent: agent.clone(), level, teller }
     }
 
     /// The tailnet may take its time to give the name, or another one; what it gave is learnt like any change of it.
     fn rename(&self, gateway: &Gateway, old: &Resolved, new: &Resolved) {
         let (Some(old), Some(new)) = (&old.tailnet, &new.tailnet) else { return };
-        let Some(node) = self.node.borrow().clone().filter(|_| old.hostname != new.hostname) else { return };
+        let Some(Teller::Node(node)) = self.teller.borrow().clone().filter(|_| old.hostname != new.hostname) else {
+            return;
+        };
         let hostname = new.hostname.clone();
         gateway.shutdown.spawn(async move {
             match node.rename(&hostname).await {

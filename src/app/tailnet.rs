@@ -8,12 +8,12 @@ use tokio::sync::watch;
 
 use super::expiry::Expiry;
 use super::https::{OwnHttps, Web};
-use super::recheck::{self, Teller};
+use super::recheck;
 use super::{Reader, greeting, spawn_server};
 use crate::auth::OwnNames;
 use crate::gateway::{Entrance, Gateway};
 use crate::protocol::system::TailnetHealth;
-use crate::tailnet::{Error, Exposure, Identity, Node, Settings, State};
+use crate::tailnet::{Error, Exposure, Identity, Node, Settings, State, Teller};
 
 /// What joining needs.
 pub(super) struct Join {
@@ -25,22 +25,22 @@ pub(super) struct Join {
     pub gateway: Arc<Gateway>,
     pub view: watch::Sender<Option<TailnetHealth>>,
     /// Where those find the node who ask it something.
-    pub node: watch::Sender<Option<Node>>,
+    pub teller: watch::Sender<Option<Teller>>,
     pub own_names: OwnNames,
     pub reader: Reader,
 }
 
 /// A node that is joining or has joined.
-pub(super) struct Joining(watch::Receiver<Option<Node>>);
+pub(super) struct Joining(watch::Receiver<Option<Teller>>);
 
 impl Join {
     pub(super) fn start(self) -> Joining {
         self.view.send_replace(Some(TailnetHealth { state: "Starting", ..TailnetHealth::default() }));
-        let receiver = self.node.subscribe();
+        let receiver = self.teller.subscribe();
         self.gateway.shutdown.clone().spawn(async move {
             match Node::start(self.settings.clone()).await {
                 Ok(node) => {
-                    self.node.send_replace(Some(node.clone()));
+                    self.teller.send_replace(Some(Teller::Node(node.clone())));
                     recheck::start(Teller::Node(node.clone()), &self.gateway);
                     self.serve(&node).await;
                     let web = self.web(&node);
@@ -130,8 +130,8 @@ impl Join {
 impl Joining {
     /// Ends the node, wherever it is. A node that does not end in time ends with the process.
     pub(super) async fn close(self) {
-        let node = self.0.borrow().clone();
-        if let Some(node) = node
+        let teller = self.0.borrow().clone();
+        if let Some(Teller::Node(node)) = teller
             && let Err(error) = node.close().await
         {
             tracing::warn!(%error, "the tailnet node ends with the process");

@@ -42,7 +42,7 @@ pub use devices::Doors;
 pub use presence::Presence;
 pub use system::{Sight, System, TailnetView};
 pub use table::{Answer, Dispatch, Table};
-pub use tailnet::{Place, TailnetNode};
+pub use tailnet::{Place, TailnetTeller};
 pub use voicewake::Voicewake;
 
 use crate::agent::Agent;

@@ -16,20 +16,20 @@ use crate::protocol::tailnet::{
 };
 use crate::protocol::{ErrorCode, ErrorShape, NoParams};
 use crate::secret::Secret;
-use crate::tailnet::{Identity, LoggedIn, LoginBy, Node, Path, PeerPath, State, Way};
+use crate::tailnet::{Identity, LoggedIn, LoginBy, Node, Path, PeerPath, State, Teller, Way};
 use crate::tls::Pair;
 
 /// Longest auth key, in bytes; real ones are below a hundred.
 const MAX_KEY: usize = 1_024;
 
-/// The node, as soon as it is there. `None`: not yet, or never.
-pub type TailnetNode = watch::Receiver<Option<Node>>;
+/// The node or the daemon, as soon as it is there. `None`: not yet, or never.
+pub type TailnetTeller = watch::Receiver<Option<Teller>>;
 
 /// The gateway's place in a tailnet.
 #[derive(Debug, Clone)]
 pub struct Place {
     pub view: TailnetView,
-    pub node: TailnetNode,
+    pub teller: TailnetTeller,
     pub configuration: Configuration,
     pub auth: Arc<Live<auth::Settings>>,
 }
@@ -42,25 +42,29 @@ pub(super) fn register(table: &mut Table, place: &Place) {
 
 impl Place {
     fn node(&self) -> Result<Node, ErrorShape> {
-        self.node.borrow().clone().ok_or_else(|| {
-            let text = match self.view.borrow().as_ref().and_then(|view| view.reason.clone()) {
-                Some(_) => "the tailnet node could not start; see the gateway's log",
-                None => "this gateway is in no tailnet: `tailclaw up` on its machine joins one",
-            };
-            ErrorShape::new(ErrorCode::Unavailable, text)
-        })
+        let reason = self.view.borrow().as_ref().and_then(|view| view.reason.clone());
+        let text = match (self.teller.borrow().clone(), reason) {
+            (Some(Teller::Node(node)), _) => return Ok(node),
+            (Some(Teller::Host(_)), _) => {
+                "the node is this machine's own tailscaled, which the gateway does not log in or out: use `tailscale \
+                 up` or `tailscale logout` there"
+            }
+            (None, Some(_)) => "the tailnet node could not start; see the gateway's log",
+            (None, None) => "this gateway is in no tailnet: `tailclaw up` on its machine joins one",
+        };
+        Err(ErrorShape::new(ErrorCode::Unavailable, text))
     }
 }
 
 impl Place {
     /// Where rights come by grants, and nobody has one.
-    async fn grants_are_missing(&self, node: &Node, peers: &[PeerPath]) -> Option<TailnetLack> {
+    async fn grants_are_missing(&self, teller: &Teller, peers: &[PeerPath]) -> Option<TailnetLack> {
         let rules = self.auth.get();
         if rules.require != auth::Require::Grant || !rules.allow_tailscale {
             return None;
         }
         for peer in peers {
-            let whois = node.whois(peer.address).await.ok().flatten();
+            let whois = teller.whois(peer.address).await.ok().flatten();
             if whois.is_some_and(|whois| whois.capabilities.contains_key(&rules.capability)) {
                 return None;
             }
@@ -91,7 +95,7 @@ impl Place {
 
 async fn status(place: Place, context: Context, _: NoParams) -> Result<TailnetStatusReply, ErrorShape> {
     let tailnet = place.view.borrow().clone();
-    let Some(node) = place.node.borrow().clone() else {
+    let Some(teller) = place.teller.borrow().clone() else {
         return Ok(TailnetStatusReply {
             tailnet,
             version: None,
@@ -101,7 +105,7 @@ async fn status(place: Place, context: Context, _: NoParams) -> Result<TailnetSt
             lacks: Vec::new(),
         });
     };
-    let now = node.status().await?;
+    let now = teller.status().await?;
     let mut reply = TailnetStatusReply {
         tailnet,
         version: Some(now.version),
@@ -111,20 +115,23 @@ async fn status(place: Place, context: Context, _: NoParams) -> Result<TailnetSt
         lacks: Vec::new(),
     };
     if let State::Running(identity) = now.state {
-        let peers = node.peers().await?;
+        let peers = teller.peers().await?;
         reply.lacks = lacks(&identity);
-        reply.lacks.extend(place.grants_are_missing(&node, &peers).await);
+        reply.lacks.extend(place.grants_are_missing(&teller, &peers).await);
         reply.peers = peers.into_iter().map(peer).collect();
-        reply.caller = caller(&node, &context, &reply.peers).await;
-        reply.certificate = place.certificate(&identity).await;
+        reply.caller = caller(&teller, &context, &reply.peers).await;
+        // The daemon's lie in a folder that only root reads.
+        if matches!(teller, Teller::Node(_)) {
+            reply.certificate = place.certificate(&identity).await;
+        }
     }
     Ok(reply)
 }
 
 /// Whoever asks, if they came over the tailnet. The caller's own path is always measured.
-async fn caller(node: &Node, context: &Context, peers: &[TailnetPeer]) -> Option<TailnetPeer> {
+async fn caller(teller: &Teller, context: &Context, peers: &[TailnetPeer]) -> Option<TailnetPeer> {
     let name = context.caller.node_name()?.to_owned();
-    let path = node.path(context.caller.address()).await.ok().flatten();
+    let path = teller.path(context.caller.address()).await.ok().flatten();
     let address = context.caller.address().to_string();
     let known = peers.iter().find(|peer| peer.name == name);
     let key_expiry = known.and_then(|peer| peer.key_expiry.clone());

@@ -24,6 +24,7 @@ mod report;
 mod serve;
 mod state;
 mod status;
+mod teller;
 mod whois;
 
 #[cfg(not(feature = "tailnet"))]
@@ -62,6 +63,7 @@ pub use serve::{Backend, Claim, Door, ServeState, Turned};
 pub use state::{Identity, LoggedIn, LoginBy, Path, PeerPath, State, Status, Way};
 #[cfg(feature = "tailnet")]
 pub use sys::rearm_signal_handlers;
+pub use teller::Teller;
 
 /// What a node needs to know before it starts. These win over the `TS_*` variables of tsnet.
 #[derive(Debug, Clone, PartialEq, Eq)]

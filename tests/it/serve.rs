@@ -189,6 +189,67 @@ async fn callers_are_known_by_name(home: &Home) {
     .await;
 }
 
+/// By either node: what the policy grants is asked again while a connection through Serve lasts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rights_by_serve_follow_the_policy_while_a_session_lasts() {
+    for home in [Home::with_own_node().await, Home::with_daemon().await] {
+        let grants = |scope: &str| json!({"tailclaw.dev/cap/gateway": [{"scopes": [scope]}]});
+        home.control.admin("/grants", grants("operator.admin")).await;
+        let by_grant = json!({"gateway": {"auth": {"tailscale": {"require": "grant"}}}});
+        let gateway = home.gateway(json!({ "mode": "serve" })).config(by_grant).start().await;
+        home.served().await;
+        eventually("the grant counts", seconds(20), || async {
+            let whoami = home.get("/whoami", &[]).await?.json();
+            if whoami["scopes"] == json!(["operator.admin"]) { Ok(()) } else { Err(whoami.to_string()) }
+        })
+        .await;
+        let stream = home.dial(443).await.unwrap();
+        let mut phone = RawClient::upgrade(Box::new(stream), &format!("ws://{NAME}/"), &[]).await.unwrap();
+        phone.challenge().await;
+        let mut params = connect_params("");
+        params.as_object_mut().unwrap().remove("auth");
+        phone.connect(params).await.expect("the grant lets it in");
+        phone.request("device.pair.list", json!({})).await.expect("an admin may");
+
+        home.control.admin("/grants", grants("operator.read")).await;
+        let phone = tokio::sync::Mutex::new(phone);
+        eventually("the session is narrowed", seconds(5), || async {
+            match phone.lock().await.request("device.pair.list", json!({})).await {
+                Err(error) if error["details"]["missingScope"] == "operator.pairing" => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        let mut phone = phone.into_inner();
+        phone.request("sessions.list", json!({})).await.expect("to read is still granted");
+        home.control.admin("/grants", json!({})).await;
+        let closed = phone.closed().await;
+        assert_eq!(closed.code, 4001, "{closed:?}");
+        assert!(gateway.log().contains("a connection was put out"), "{}", gateway.log());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn status_by_the_machines_tailscaled_shows_paths_and_what_is_lacking() {
+    let home = Home::with_daemon().await;
+    let gateway = home.gateway(json!({ "mode": "serve" })).start().await;
+    home.served().await;
+    let mut here = gateway.operator().await;
+    let reply = here.request("tailnet.status", json!({})).await.expect("a reply");
+    let phone = format!("phone.{TEST_DOMAIN}");
+    assert!(reply["peers"].as_array().unwrap().iter().any(|peer| peer["name"] == phone.as_str()), "{reply}");
+    assert!(reply["version"].is_string(), "{reply}");
+    let shown = gateway.cli(&["status", "--deep"]).await.success().stdout;
+    for part in ["peers", phone.as_str(), &format!("https://{NAME}/")] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+    // It is not the gateway's to log in or out.
+    for (method, params) in [("tailnet.login", json!({})), ("tailnet.logout", json!({}))] {
+        let error = here.request(method, params).await.expect_err("it is the machine's");
+        assert!(error["message"].as_str().unwrap().contains("`tailscale up`"), "{error}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_but_tailscaled_gets_to_the_back_end_of_serve() {
     let home = Home::with_daemon().await;

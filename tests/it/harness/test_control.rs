@@ -67,6 +67,11 @@ impl TestControl {
     /// Puts a certificate for the gateway's name where its node looks first, and makes it trust who has signed it.
     pub fn certified(&self, builder: GatewayBuilder, authority: &Authority) -> GatewayBuilder {
         let host = builder.setting("/gateway/tailscale/hostname").as_str().expect("a host name").to_owned();
+        self.certified_as(&host, builder, authority)
+    }
+
+    /// The same, where the gateway chooses its name by itself.
+    pub fn certified_as(&self, host: &str, builder: GatewayBuilder, authority: &Authority) -> GatewayBuilder {
         let folder = builder.state_folder().join("tailnet");
         let root = authority.write_root(&self.folder);
         authority.certify(&folder.join("certs"), &format!("{host}.{TEST_DOMAIN}"));

@@ -4,8 +4,8 @@
 mod api;
 
 use crate::harness::{
-    Gateway, GatewayBuilder, RawClient, TailscalePeer, TestControl, connect_params, eventually, gateway, seconds,
-    tailnet, unique_name, with_tailnet_env,
+    Authority, Gateway, GatewayBuilder, RawClient, TailscalePeer, TestControl, connect_params, eventually, gateway,
+    request, seconds, tailnet, tls, unique_name, with_tailnet_env,
 };
 use api::{CLIENT_SECRET, KeyAnswer, TailscaleApi};
 use serde_json::{Value, json};
@@ -398,15 +398,17 @@ async fn a_gateway_is_renamed_while_it_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_profiles_of_one_machine_are_two_nodes() {
+async fn two_profiles_of_one_machine_are_two_nodes_each_on_443() {
     let control = TestControl::start(&["-same-user"]).await;
+    let (authority, phone) = (Authority::new(), control.peer("phone").await);
     let home = tempfile::tempdir().expect("a temporary folder");
     let mut started = Vec::new();
     for profile in ["work", "home"] {
         let folder = home.path().join(format!(".tailclaw-{profile}"));
-        let settings = json!({"node": "embedded", "controlUrl": control.url});
-        let builder = gateway().config(json!({"gateway": {"bind": "tailnet", "tailscale": settings}}));
+        let settings = json!({"node": "embedded", "mode": "serve", "controlUrl": control.url});
+        let builder = gateway().config(json!({"gateway": {"tailscale": settings}}));
         let builder = control.with_environment(builder.profile(home.path(), profile, &folder));
+        let builder = control.certified_as(&format!("tailclaw-{profile}"), builder, &authority);
         started.push((profile, builder.start().await));
     }
     let mut addresses = Vec::new();
@@ -414,6 +416,13 @@ async fn two_profiles_of_one_machine_are_two_nodes() {
         let node = running(gateway).await;
         let name = node["name"].as_str().expect("a name");
         assert!(name.starts_with(&format!("tailclaw-{profile}.")), "{node}");
+        let served = eventually("it serves on 443", seconds(40), || async {
+            let stream = phone.dial(name, 443).await.map_err(|error| error.to_string())?;
+            let stream = tls(Box::new(stream), name, authority.roots()).await.map_err(|error| error.to_string())?;
+            request(Box::new(stream), "GET", name, "/whoami", &[]).await
+        })
+        .await;
+        assert_eq!(served.json()["path"], "tailnet", "{served:?}");
         addresses.push(node["addresses"][0].clone());
     }
     assert_ne!(addresses[0], addresses[1]);
