@@ -23,12 +23,21 @@ fn main() {
 
 /// The commit for `--version`; empty where the sources are no checkout.
 fn stamp_commit() {
-    println!("cargo:rerun-if-changed=.git/HEAD");
-    println!("cargo:rerun-if-changed=.git/logs/HEAD");
-    let commit = Command::new("git").args(["rev-parse", "--short=9", "HEAD"]).current_dir(manifest_dir()).output();
-    let commit = commit.ok().filter(|output| output.status.success());
-    let commit = commit.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    println!("cargo:rustc-env=TAILCLAW_COMMIT={}", commit.unwrap_or_default());
+    for file in ["HEAD", "logs/HEAD"] {
+        // To cargo, a file that is not there has always changed.
+        if let Some(path) = git(&["rev-parse", "--git-path", file])
+            && manifest_dir().join(&path).exists()
+        {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    let commit = git(&["rev-parse", "--short=9", "HEAD"]).unwrap_or_default();
+    println!("cargo:rustc-env=TAILCLAW_COMMIT={commit}");
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).current_dir(manifest_dir()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Leaves the built app in `OUT_DIR/control-ui`. The sources stay clean: npm works on a copy.
