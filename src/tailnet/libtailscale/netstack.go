@@ -10,8 +10,9 @@ import (
 
 const (
 	// timeWait: a SYN that meets its own former connection in TIME_WAIT (60 s by default, when our side closed first)
-	// is dropped, so a peer with many short connections times out. With 2 s its second or third SYN gets through.
-	timeWait = 2 * time.Second
+	// is dropped, so a peer with many short connections times out. With this its second SYN, a second later, gets
+	// through. It is time enough to acknowledge a FIN again; duplicates that come late are WireGuard's to drop.
+	timeWait = 500 * time.Millisecond
 	// finWait is how long a closed connection waits for the peer's own close (60 s by default).
 	finWait = time.Second
 	// afterlife is how long the netstack still knows a connection that we have closed and whose peer is alive.
