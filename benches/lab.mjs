@@ -1,6 +1,6 @@
 // What the scripts of this folder share: programs that end with the script, ports, figures.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -42,7 +42,8 @@ export class Program {
     }
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`nothing came; last: ${this.lines.slice(-3)}`)), seconds * 1000);
-      this.child.on("exit", () => reject(new Error(`ended early; last: ${this.lines.slice(-3)}`)));
+      // Not "exit": that can come before the last lines.
+      this.child.on("close", () => reject(new Error(`ended early; last: ${this.lines.slice(-3)}`)));
       this.waiting.push((line) => {
         const found = matches(line);
         if (found) clearTimeout(timer), resolve(found);
@@ -58,6 +59,8 @@ export class Program {
   }
 }
 
+// A signal alone would leave the programs behind.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
   rmSync(work, { recursive: true, force: true });
@@ -80,6 +83,71 @@ export function buildClientAndGateway() {
   const go = ["build", "-trimpath", "-tags", tags, "-o", join(CACHE, "bin/tsclient"), "."];
   execFileSync("go", go, { cwd: module, stdio: "inherit", env: { ...process.env, CGO_ENABLED: "0" } });
   execFileSync("cargo", ["build", "--release"], { cwd: ROOT, stdio: "inherit" });
+}
+
+/** A control server with alice, bob and a tag for cameras; callers are forgotten when they leave. */
+export async function startHeadscale() {
+  const folder = join(work, "headscale");
+  mkdirSync(folder);
+  const port = await freePort();
+  const template = readFileSync(join(ROOT, "tests/it/harness/headscale.yaml"), "utf8");
+  const values = { PORT: port, STUN: await freePort(), DOMAIN: "claw.test", DIR: folder };
+  const config = Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`@${name}@`, value), template);
+  writeFileSync(join(folder, "config.yaml"), config);
+  const everything = { src: ["*"], dst: ["*"], ip: ["*"] };
+  const tagOwners = { "tag:gateway": ["alice@"], "tag:camera": ["alice@"] };
+  const setPolicy = (...grants) => {
+    const path = join(folder, "policy.json");
+    writeFileSync(`${path}.new`, JSON.stringify({ tagOwners, grants: [everything, ...grants] }));
+    renameSync(`${path}.new`, path);
+  };
+  setPolicy();
+  const binary = join(CACHE, "bin/headscale");
+  const program = new Program(binary, ["serve", "-c", join(folder, "config.yaml")]);
+  const url = `http://127.0.0.1:${port}`;
+  while (!(await fetch(`${url}/health`).then((answer) => answer.ok, () => false))) await sleep(0.1);
+  const command = (...args) =>
+    JSON.parse(execFileSync(binary, ["-c", join(folder, "config.yaml"), "-o", "json", ...args], { encoding: "utf8" }));
+  const key = (...owner) => command("preauthkeys", "create", "--reusable", "--expiration", "24h", ...owner).key;
+  const user = (name) => key("--ephemeral", "-u", String(command("users", "create", name).id));
+  return {
+    url,
+    alice: user("alice"),
+    bob: user("bob"),
+    camera: key("--ephemeral", "--tags", "tag:camera"),
+    gateway: key("--tags", "tag:gateway"),
+    /** What counts from now on, beside that everybody reaches everything. */
+    grant(...grants) {
+      setPolicy(...grants);
+      program.child.kill("SIGHUP");
+    },
+  };
+}
+
+/** The release gateway with this configuration, and the address that it prints: what `pattern` finds. */
+export async function startGateway(name, pattern, gateway, environment) {
+  const folder = join(work, name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const port = await freePort();
+  writeFileSync(join(folder, "tailclaw.json"), JSON.stringify({ gateway: { port, ...gateway } }), { mode: 0o600 });
+  const binary = join(ROOT, "target/release/tailclaw");
+  const program = new Program(binary, ["gateway"], { ...environment, TAILCLAW_STATE_DIR: folder });
+  return { program, port, address: await program.line((line) => line.match(pattern)?.[0]) };
+}
+
+/** A gateway on headscale's tailnet, as a node of its own: HOST:PORT. */
+export const startTailnetGateway = (headscale, gateway) =>
+  startGateway("gateway", /(?<=http:\/\/)100\.[\d.]+:\d+/, {
+    bind: "tailnet", tailscale: { hostname: "claw", controlUrl: headscale.url, authKey: headscale.gateway }, ...gateway,
+  });
+
+let clients = 0;
+
+/** Nodes of plain tsnet in one process, which do what `args` say. */
+export function client(headscale, keys, nodes, ...args) {
+  const folder = join(work, `client-${++clients}`);
+  const flags = ["-control", headscale.url, "-dir", folder, "-prefix", `bench${clients}-`, "-keys", keys.join(",")];
+  return new Program(join(CACHE, "bin/tsclient"), [...flags, "-nodes", String(nodes), ...args]);
 }
 
 /** The line in which a client's command has printed its outcome. */

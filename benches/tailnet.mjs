@@ -5,51 +5,13 @@
 //   memory    threads and resident memory of the gateway: joined, with 700 idle WebSockets let in over the tailnet
 //   streams   one stream and 1-byte round trips to a Rust listener behind the node, beside a plain Go tsnet server
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildClientAndGateway, CACHE, describe, freePort, outcome, Program, ROOT, sleep, work } from "./lab.mjs";
+import {
+  buildClientAndGateway, client, describe, outcome, Program, ROOT, sleep, startHeadscale, startTailnetGateway, work,
+} from "./lab.mjs";
 
 const ROUNDS = 7;
-
-async function startHeadscale() {
-  const folder = join(work, "headscale");
-  mkdirSync(folder);
-  const port = await freePort();
-  const template = readFileSync(join(ROOT, "tests/it/harness/headscale.yaml"), "utf8");
-  const values = { PORT: port, STUN: await freePort(), DOMAIN: "claw.test", DIR: folder };
-  const config = Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`@${name}@`, value), template);
-  writeFileSync(join(folder, "config.yaml"), config);
-  const everything = [{ src: ["*"], dst: ["*"], ip: ["*"] }];
-  const tagOwners = { "tag:gateway": ["alice@"], "tag:camera": ["alice@"] };
-  writeFileSync(join(folder, "policy.json"), JSON.stringify({ tagOwners, grants: everything }));
-  const binary = join(CACHE, "bin/headscale");
-  new Program(binary, ["serve", "-c", join(folder, "config.yaml")]);
-  const url = `http://127.0.0.1:${port}`;
-  while (!(await fetch(`${url}/health`).then((answer) => answer.ok, () => false))) await sleep(0.1);
-  const command = (...args) =>
-    JSON.parse(execFileSync(binary, ["-c", join(folder, "config.yaml"), "-o", "json", ...args], { encoding: "utf8" }));
-  const key = (...owner) => command("preauthkeys", "create", "--reusable", "--expiration", "24h", ...owner).key;
-  const user = (name) => key("-u", String(command("users", "create", name).id));
-  return { url, alice: user("alice"), bob: user("bob"), camera: key("--tags", "tag:camera"), gateway: key("--tags", "tag:gateway") };
-}
-
-async function startGateway(headscale) {
-  const folder = join(work, "gateway");
-  mkdirSync(folder);
-  const port = await freePort();
-  const tailscale = { hostname: "claw", controlUrl: headscale.url, authKey: headscale.gateway };
-  writeFileSync(join(folder, "tailclaw.json"), JSON.stringify({ gateway: { port, bind: "tailnet", tailscale } }));
-  const gateway = new Program(join(ROOT, "target/release/tailclaw"), ["gateway"], { TAILCLAW_STATE_DIR: folder });
-  const address = await gateway.line((line) => line.match(/http:\/\/(100\.[\d.]+:\d+)/)?.[1]);
-  return { gateway, address };
-}
-
-let clients = 0;
-function client(headscale, keys, nodes, ...args) {
-  const folder = join(work, `client-${++clients}`);
-  const flags = ["-control", headscale.url, "-dir", folder, "-prefix", `bench${clients}-`, "-keys", keys.join(",")];
-  return new Program(join(CACHE, "bin/tsclient"), [...flags, "-nodes", String(nodes), ...args]);
-}
 
 function usage(program) {
   const status = readFileSync(`/proc/${program.child.pid}/status`, "utf8");
@@ -64,7 +26,7 @@ async function identity(headscale, { address }) {
   await program.ended;
 }
 
-async function memory(headscale, { gateway, address }) {
+async function memory(headscale, { program: gateway, address }) {
   await sleep(5);
   const before = usage(gateway);
   const program = client(headscale, [headscale.alice, headscale.bob], 2, "-count", "700", "-hold", "60s", "sockets", address);
@@ -117,11 +79,11 @@ const wants = (name) => wanted.length === 0 || wanted.includes(name);
 const echo = build();
 const headscale = await startHeadscale();
 if (wants("identity") || wants("memory")) {
-  const gateway = await startGateway(headscale);
+  const gateway = await startTailnetGateway(headscale);
   // Memory first: what 10,000 connections leave behind is not what an idle gateway holds.
   if (wants("memory")) await memory(headscale, gateway);
   if (wants("identity")) await identity(headscale, gateway);
-  await gateway.gateway.stop("SIGTERM");
+  await gateway.program.stop("SIGTERM");
 }
 if (wants("streams")) await streams(headscale, echo);
 process.exit(0);

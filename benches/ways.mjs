@@ -7,12 +7,14 @@
 // All over Tailscale's test control server on loopback, asked by one node of plain tsnet. `tests/run` has to have
 // installed the programs; openssl makes the certificates; the rest is built here.
 import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildClientAndGateway, CACHE, describe, freePort, outcome, Program, ROOT, sleep, work } from "./lab.mjs";
+import { buildClientAndGateway, CACHE, describe, outcome, Program, sleep, startGateway, work } from "./lab.mjs";
 
 const DOMAIN = "tail-test.ts.net";
-const LARGE_BYTES = 32 << 20;
+const SERVED = /https:\/\/[a-z.-]+\.ts\.net/;
+const LARGE_BYTES = 64 << 20;
 const ROUNDS = 7;
 
 const openssl = (...args) => execFileSync("openssl", args, { cwd: work, stdio: ["ignore", "ignore", "pipe"] });
@@ -51,34 +53,33 @@ async function startDaemon(control, name, environment) {
   return { socket, run };
 }
 
-async function startGateway(name, tailscale, environment) {
-  const folder = join(work, name);
-  const root = join(work, "page");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const port = await freePort();
-  const gateway = { port, auth: { mode: "token", token: "the-token-of-the-bench" }, controlUi: { root }, tailscale };
-  writeFileSync(join(folder, "tailclaw.json"), JSON.stringify({ gateway }), { mode: 0o600 });
-  const program = new Program(join(ROOT, "target/release/tailclaw"), ["gateway"], { ...environment, TAILCLAW_STATE_DIR: folder });
-  const url = await program.line((line) => line.match(/https:\/\/[a-z.-]+\.ts\.net/)?.[0]);
-  return { port, url };
-}
-
 buildClientAndGateway();
 const environment = { SSL_CERT_FILE: makeAuthority(), TS_DEBUG_USE_DERP_HTTP: "" };
 mkdirSync(join(work, "page"));
 writeFileSync(join(work, "page/index.html"), "<!doctype html>");
-writeFileSync(join(work, "page/large.bin"), Buffer.alloc(LARGE_BYTES, 7));
+writeFileSync(join(work, "page/large.bin"), randomBytes(LARGE_BYTES));
 const control = await startControl();
 const daemon = await startDaemon(control, "box", environment);
 certify(join(work, "own/tailnet/certs"), `own.${DOMAIN}`);
-const own = await startGateway("own", { mode: "serve", hostname: "own", controlUrl: control, authKey: "any" }, environment);
-const behind = await startGateway("behind", { node: "host", mode: "serve", socket: daemon.socket }, environment);
+const served = (name, tailscale, more) => startGateway(name, SERVED, {
+  auth: { mode: "token", token: "the-token-of-the-bench" }, controlUi: { root: join(work, "page") }, tailscale, ...more,
+}, environment);
+const own = await served("own", { hostname: "own", controlUrl: control, authKey: "any" }, { bind: "tailnet" });
+// Who makes such a route by hand names the daemon as a proxy, or gets nothing but /healthz through it.
+const trusting = { trustedProxies: ["127.0.0.1"] };
+const behind = await served("behind", { node: "host", mode: "serve", socket: daemon.socket }, trusting);
 daemon.run("serve", "--bg", "--https=8443", `http://127.0.0.1:${behind.port}`);
-const ways = [`direct=${own.url}`, `serve=${behind.url}`, `by hand=${behind.url}:8443`];
+const ways = [`direct=${own.address}`, `serve=${behind.address}`, `by hand=${behind.address}:8443`];
 const flags = ["-control", control, "-dir", join(work, "client"), "-keys", "any", "-ca", environment.SSL_CERT_FILE];
 const client = new Program(join(CACHE, "bin/tsclient"),
   [...flags, "-rounds", String(ROUNDS), "-large", "/large.bin", "web", ...ways], environment);
 const seen = await outcome(client, "web", 600);
+if (seen.error) throw new Error(seen.error);
+for (const way of ["direct", "serve", "by hand"]) {
+  const [{ spoken, smallBytes, largeBytes }] = seen[way];
+  console.log(`${way}: ${spoken}; answers of ${smallBytes} and ${largeBytes} bytes`);
+  if (largeBytes !== LARGE_BYTES) throw new Error(`the large answer has ${LARGE_BYTES} bytes`);
+}
 for (const figure of ["requestsPerSecond", "connectsPerSecond", "mbPerSecond"]) {
   for (const way of ["direct", "serve"]) {
     const pairs = seen[way].map((round, index) => [round[figure], seen["by hand"][index][figure]]);

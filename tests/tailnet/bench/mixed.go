@@ -36,6 +36,24 @@ type tally struct {
 
 	mu       sync.Mutex
 	problems []string
+	// roles by whom the gateway gave them, both as it said.
+	roles map[string]map[string]int
+}
+
+func (t *tally) heard(answer *mixedAnswer) {
+	who, role := strings.Join(answer.Tags, ","), "none"
+	if answer.Login != nil {
+		who = *answer.Login
+	}
+	if answer.Role != nil {
+		role = *answer.Role
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.roles[who] == nil {
+		t.roles[who] = map[string]int{}
+	}
+	t.roles[who][role]++
 }
 
 func (t *tally) complain(kind *atomic.Int64, problem string) {
@@ -61,7 +79,7 @@ func (f *fleetSettings) mixed(nodes []*node, target string, settings mixedSettin
 	for index, n := range nodes {
 		slots[index] = &slot{node: n}
 	}
-	var sum tally
+	sum := tally{roles: map[string]map[string]int{}}
 	begun := time.Now()
 	stop := make(chan struct{})
 	go sum.report(begun, settings.count, stop)
@@ -84,7 +102,7 @@ func (f *fleetSettings) mixed(nodes []*node, target string, settings mixedSettin
 	group.Wait()
 	close(stop)
 	outcome := sum.outcome(begun)
-	outcome["nodes"] = len(nodes)
+	outcome["nodes"], outcome["roles"] = len(nodes), sum.roles
 	if len(sum.problems) > 0 {
 		outcome["problems"] = sum.problems
 	}
@@ -138,6 +156,7 @@ func (t *tally) ask(slots []*slot, index int, target string) {
 		t.complain(&t.wrong, fmt.Sprintf("%s: %v: %s", n.name, errWrong, said))
 	default:
 		t.right.Add(1)
+		t.heard(answer)
 	}
 }
 
@@ -226,6 +245,8 @@ func proxyHeader(other *node) string {
 type mixedAnswer struct {
 	whoAmI
 	Address netip.Addr `json:"address"`
+	// Nil when nothing is allowed.
+	Role *string `json:"role"`
 }
 
 func (a *mixedAnswer) isExactly(n *node) bool {

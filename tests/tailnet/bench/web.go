@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net"
 	"net/http"
@@ -22,8 +23,8 @@ const (
 )
 
 // web measures each of several ways to the same gateway, in turns and in an order that changes: requests on kept
-// connections, requests that each open one, and one large answer. A way is NAME=URL; small is asked for the first two and
-// large for the third.
+// connections, requests that each open one, and large answers over one. A way is NAME=URL; small is asked for the first
+// two and large for the third. All ways have to answer the same.
 func web(n *node, ways []string, authority, small, large string, rounds int) (result, error) {
 	roots := x509.NewCertPool()
 	pem, err := os.ReadFile(authority)
@@ -34,13 +35,14 @@ func web(n *node, ways []string, authority, small, large string, rounds int) (re
 		return nil, errors.New("no certificate in " + authority)
 	}
 	seen := result{}
+	asked := webQuestions{small: small, large: large}
 	for round := range rounds {
 		for index := range ways {
 			name, url, found := strings.Cut(ways[(index+round)%len(ways)], "=")
 			if !found {
 				return nil, fmt.Errorf("%q is not NAME=URL", ways[index])
 			}
-			figures, err := n.measureWeb(roots, url, small, large)
+			figures, err := n.measureWeb(roots, url, &asked)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", name, err)
 			}
@@ -51,30 +53,49 @@ func web(n *node, ways []string, authority, small, large string, rounds int) (re
 	return seen, nil
 }
 
-func (n *node) measureWeb(roots *x509.CertPool, url, small, large string) (result, error) {
-	kept := n.webClient(roots, false)
+// webQuestions are the paths that are asked for, and what they were answered at first.
+type webQuestions struct {
+	small, large             string
+	smallAnswer, largeAnswer webAnswer
+}
+
+func (n *node) measureWeb(roots *x509.CertPool, url string, asked *webQuestions) (result, error) {
+	kept, fresh := n.webClient(roots, false), n.webClient(roots, true)
 	defer kept.CloseIdleConnections()
+	askSmall := func(client *http.Client) error {
+		answer, err := fetch(client, url+asked.small)
+		if err == nil {
+			err = answer.isAs(&asked.smallAnswer)
+		}
+		return err
+	}
 	// The first finds the path.
-	if _, err := fetch(kept, url+small); err != nil {
+	if err := askSmall(kept); err != nil {
 		return nil, err
 	}
-	requests, err := rate(func() error { _, err := fetch(kept, url+small); return err })
+	requests, err := rate(func() error { return askSmall(kept) })
 	if err != nil {
 		return nil, err
 	}
-	fresh := n.webClient(roots, true)
-	connects, err := rate(func() error { _, err := fetch(fresh, url+small); return err })
+	connects, err := rate(func() error { return askSmall(fresh) })
 	if err != nil {
 		return nil, err
 	}
-	begun := time.Now()
-	size, err := fetch(kept, url+large)
-	if err != nil {
-		return nil, err
+	var bytes, seconds float64
+	var spoken string
+	for begun := time.Now(); time.Since(begun) < webTime; {
+		answer, err := fetch(kept, url+asked.large)
+		if err == nil {
+			err = answer.isAs(&asked.largeAnswer)
+		}
+		if err != nil {
+			return nil, err
+		}
+		bytes, seconds, spoken = bytes+float64(answer.size), seconds+answer.took.Seconds(), answer.spoken
 	}
 	return result{
-		"requestsPerSecond": requests, "connectsPerSecond": connects,
-		"mbPerSecond": float64(size) / 1e6 / time.Since(begun).Seconds(),
+		"requestsPerSecond": requests, "connectsPerSecond": connects, "mbPerSecond": bytes / 1e6 / seconds,
+		"smallBytes": asked.smallAnswer.size, "largeBytes": asked.largeAnswer.size, "spoken": spoken,
 	}, nil
 }
 
@@ -92,17 +113,50 @@ func (n *node) webClient(roots *x509.CertPool, closes bool) *http.Client {
 	}}
 }
 
-func fetch(client *http.Client, url string) (int64, error) {
+// webAnswer is what is kept of an answer.
+type webAnswer struct {
+	size     int64
+	checksum uint32
+	// From its headers to its end: how long the back end looked for it is not the way's.
+	took time.Duration
+	// The protocols that carried it.
+	spoken string
+}
+
+// isAs compares the content with that of the first, which it becomes where there was none. Only the first of all is asked
+// for alone.
+func (a webAnswer) isAs(first *webAnswer) error {
+	if first.size == 0 {
+		*first = a
+	}
+	if a.size == 0 || a.size != first.size || a.checksum != first.checksum {
+		return fmt.Errorf("other content: %d bytes of checksum %x, at first %d of %x", a.size, a.checksum, first.size, first.checksum)
+	}
+	return nil
+}
+
+var checksums = crc32.MakeTable(crc32.Castagnoli)
+
+func fetch(client *http.Client, url string) (webAnswer, error) {
 	answer, err := client.Get(url)
 	if err != nil {
-		return 0, err
+		return webAnswer{}, err
 	}
 	defer answer.Body.Close()
-	if answer.StatusCode != http.StatusOK {
-		return 0, fmt.Errorf("%s: %s", url, answer.Status)
+	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Encoding") != "" {
+		return webAnswer{}, fmt.Errorf("%s: %s, encoding %q", url, answer.Status, answer.Header.Get("Content-Encoding"))
 	}
-	return io.CopyBuffer(io.Discard, struct{ io.Reader }{answer.Body}, make([]byte, chunk))
+	begun := time.Now()
+	sum := crc32.New(checksums)
+	buffer := buffers.Get().(*[chunk]byte)
+	defer buffers.Put(buffer)
+	size, err := io.CopyBuffer(sum, struct{ io.Reader }{answer.Body}, buffer[:])
+	spoken := fmt.Sprintf("%s, %s, %s, %s", answer.Proto, tls.VersionName(answer.TLS.Version),
+		tls.CipherSuiteName(answer.TLS.CipherSuite), answer.TLS.CurveID)
+	return webAnswer{size: size, checksum: sum.Sum32(), took: time.Since(begun), spoken: spoken}, err
 }
+
+var buffers = sync.Pool{New: func() any { return new([chunk]byte) }}
 
 // rate is how often a second work is done by all workers.
 func rate(work func() error) (float64, error) {
