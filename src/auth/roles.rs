@@ -81,6 +81,18 @@ impl Roles {
         self.definitions.contains_key(name)
     }
 
+    /// The roles whose holders can do nothing here, and why.
+    pub fn unmet(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        self.definitions.iter().filter_map(|(name, role)| {
+            let why = match (&role.access_policy_plugin, role.needs_sandbox) {
+                (Some(_), _) => "asks for a plugin, so nobody comes in under it",
+                (None, true) => "asks for a sandbox, so nothing can be begun under it",
+                (None, false) => return None,
+            };
+            Some((&**name, why))
+        })
+    }
+
     fn of(&self, assigned: Option<Arc<str>>) -> Option<Held> {
         let found = assigned.as_ref().and_then(|name| self.definitions.get_key_value(name));
         let (name, role) = found.or_else(|| self.definitions.get_key_value(&self.default))?;

@@ -243,6 +243,14 @@ async fn status_by_the_machines_tailscaled_shows_paths_and_what_is_lacking() {
     for part in ["peers", phone.as_str(), &format!("https://{NAME}/")] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
+    let report = gateway.cli(&["doctor", "--json", "--only", "serve", "--only", "public"]).await.json();
+    let checks: Vec<(&str, &str)> = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|check| (check["id"].as_str().unwrap(), check["status"].as_str().unwrap()))
+        .collect();
+    assert_eq!(checks, [("serve", "ok")], "nothing is public: {report}");
     // It is not the gateway's to log in or out.
     for (method, params) in [("tailnet.login", json!({})), ("tailnet.logout", json!({}))] {
         let error = here.request(method, params).await.expect_err("it is the machine's");
@@ -363,6 +371,8 @@ async fn strangers_are_asked_for_the_password(home: &Home) {
     })
     .await;
     assert_eq!((&whoami["path"], &whoami["role"], &whoami["login"]), (&json!("funnel"), &Value::Null, &Value::Null));
+    let report = gateway.cli(&["doctor", "--json", "--only", "public"]).await.json();
+    assert_eq!(report["checks"][0]["status"], "ok", "{report}");
     // A stranger cannot say that it came from the tailnet.
     let address = home.control.address("phone").await;
     let forged = [("tailscale-user-login", "user-2@fake-control.example.net"), ("x-forwarded-for", address.as_str())];

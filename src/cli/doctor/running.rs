@@ -9,7 +9,9 @@ use crate::cli::connect::ConnectArgs;
 use crate::cli::context::Context;
 use crate::cli::report::{At, text};
 use crate::client::{ClientError, fetch};
+use crate::clock::now_ms;
 use crate::config::Draft;
+use crate::tailnet::Offer;
 
 /// What could be learnt from it.
 #[derive(Debug, Default)]
@@ -70,7 +72,9 @@ pub(super) fn checks(answers: &Answers, draft: &Draft) -> Vec<Check> {
     checks.extend(key(node));
     checks.extend(clock(node));
     checks.extend(warnings(node));
+    checks.extend(certificate(node));
     checks.extend(serve(node));
+    checks.extend(public(node, &answers.tailnet, draft));
     checks.extend(lacks(&answers.tailnet));
     checks
 }
@@ -178,6 +182,47 @@ fn serve(node: &Value) -> Option<Check> {
     })
 }
 
+/// Of the listener on 443. It is renewed by itself, a month before its end: less than that says that this fails.
+fn certificate(node: &Value) -> Option<Check> {
+    const ID: &str = "certificate";
+    const DAY_MS: u64 = 86_400_000;
+    let https = Some(node.at("https")).filter(|https| https.is_object())?;
+    if let Some(problem) = https.at("problem").as_str() {
+        return Some(warn(ID, problem, "tailclaw logs shows what happened"));
+    }
+    let (url, end) = (text(https.at("url")), https.at("expiresAtMs").as_u64()?);
+    Some(match end.saturating_sub(now_ms()) / DAY_MS {
+        0 => fail(
+            ID,
+            format!("{url} has one that has ended, or ends today"),
+            "tailclaw logs shows why it is not renewed",
+        ),
+        days @ 1..=7 => {
+            warn(ID, format!("that of {url} ends in {days} days"), "tailclaw logs shows why it is not renewed")
+        }
+        days => ok(ID, format!("that of {url} is good for {days} days, and renewed by itself")),
+    })
+}
+
+/// What the internet is offered.
+fn public(node: &Value, tailnet: &Value, draft: &Draft) -> Option<Check> {
+    const ID: &str = "public";
+    let is_funnel = draft.exposure.offer == Offer::Everyone;
+    if !is_funnel && draft.exposure.public.is_none() {
+        return None;
+    }
+    let lack = tailnet.at("lacks").as_array().into_iter().flatten().find(|lack| lack.at("what") == "funnel");
+    if let Some(lack) = lack {
+        return Some(fail(ID, "the tailnet does not let this gateway publish anything", text(lack.at("fix"))));
+    }
+    let url = node.at(if is_funnel { "serve.url" } else { "serve.publicUrl" });
+    Some(match url.as_str() {
+        Some(url) if is_funnel => ok(ID, format!("{url} is open to the internet, behind the password")),
+        Some(url) => ok(ID, format!("{url} shows the internet its public paths and nothing else")),
+        None => warn(ID, "not offered yet", "tailclaw status"),
+    })
+}
+
 /// Only what is used is missed loudly: the others are told with what they would be good for.
 fn lacks(tailnet: &Value) -> Vec<Check> {
     if tailnet.at("tailnet.state") != "Running" {
@@ -214,6 +259,18 @@ mod tests {
         assert_eq!((waiting.status, waiting.fix.as_deref()), (Verdict::Fail, Some("open https://x/1")));
         assert!(of(json!({"state": "NeedsMachineAuth"})).fix.unwrap().contains("approve"));
         assert!(of(json!({"state": "Stopped", "reason": "locked"})).what.contains("locked"));
+    }
+
+    #[test]
+    fn a_certificate_is_weighed_by_its_days() {
+        let of = |days: u64| {
+            let end = now_ms() + days * 86_400_000 + 60_000;
+            certificate(&json!({"https": {"url": "https://a.b/", "expiresAtMs": end}})).unwrap().status
+        };
+        assert_eq!([of(0), of(3), of(60)], [Verdict::Fail, Verdict::Warn, Verdict::Ok]);
+        let without = certificate(&json!({"https": {"problem": "no"}})).unwrap();
+        assert_eq!((without.status, without.what.as_str()), (Verdict::Warn, "no"));
+        assert!(certificate(&json!({})).is_none());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::check::{Check, fail, ok, warn};
 use crate::clock::now_ms;
 use crate::config::Draft;
+use crate::discovery::Mode;
 use crate::net::bind::BindMode;
 use crate::tls::Pair;
 
@@ -18,6 +19,8 @@ pub(super) fn checks(draft: &Draft) -> Vec<Check> {
     checks.push(bind(draft));
     checks.extend(tls(draft));
     checks.extend(proxies(draft));
+    checks.extend(roles(draft));
+    checks.extend(announcement(draft));
     checks
 }
 
@@ -111,6 +114,34 @@ fn proxies(draft: &Draft) -> Option<Check> {
         warn(ID, format!("{}: every program of this machine is believed", shown.join(", ")), fix)
     } else {
         ok(ID, shown.join(", "))
+    })
+}
+
+/// There are neither sandboxes nor plugins here.
+fn roles(draft: &Draft) -> Option<Check> {
+    const ID: &str = "roles";
+    let roles = draft.access.roles()?;
+    let unmet: Vec<String> = roles.unmet().map(|(name, why)| format!("\"{name}\" {why}")).collect();
+    Some(if unmet.is_empty() {
+        ok(ID, "each role can be held; tailclaw gateway call users.list shows who holds which")
+    } else {
+        warn(ID, unmet.join(", "), "give its holders another role: tailclaw gateway call users.setRole")
+    })
+}
+
+fn announcement(draft: &Draft) -> Option<Check> {
+    const ID: &str = "discovery";
+    if !draft.bind.mode.is_exposed() {
+        return None;
+    }
+    Some(match draft.discovery.mode {
+        Mode::Off => ok(ID, "nothing is announced in the local network"),
+        Mode::Minimal => ok(ID, "the local network is told that there is a gateway, and no names"),
+        Mode::Full => warn(
+            ID,
+            "everybody in the local network is told this machine's names and its SSH port",
+            "tailclaw config set discovery.mdns.mode minimal",
+        ),
     })
 }
 

@@ -11,8 +11,8 @@ use super::super::raw::{Auth, AuthMode, Gateway, RateLimit as RawRateLimit, Requ
 use super::super::{ConfigError, Paths, issue, token};
 use super::{SecretOrigin, named};
 use crate::auth::{
-    DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, IdentityScopes, Mode, NamesNobody, RateLimit, Require, Settings,
-    TrustedProxy, Who,
+    DEFAULT_CAPABILITY, DEFAULT_HANDSHAKE_TIMEOUT, IdentityScopes, Mode, NamesNobody, RateLimit, Require, Roles,
+    Settings, TrustedProxy, Who,
 };
 use crate::net;
 use crate::net::bind::BindMode;
@@ -60,6 +60,11 @@ impl AccessDraft {
     #[must_use]
     pub const fn allows_tailscale(&self) -> bool {
         self.rest.allow_tailscale
+    }
+
+    #[must_use]
+    pub const fn roles(&self) -> Option<&Roles> {
+        self.rest.roles.as_ref()
     }
 
     /// The proxies whose word counts.

@@ -59,6 +59,8 @@ async fn the_node_answers_https_by_its_own_name() {
     let https = direct.https().await;
     assert_eq!(https["url"], format!("https://{}", direct.name), "{https}");
     assert!(https["expiresAtMs"].as_u64().is_some() && https.get("problem").is_none(), "{https}");
+    let report = direct.gateway.cli(&["doctor", "--json", "--only", "certificate"]).await.json();
+    assert_eq!(report["checks"][0]["status"], "ok", "{report}");
     let stream = direct.handshake().await.expect("the certificate is that of the name");
     let whoami = request(Box::new(stream), "GET", &direct.name, "/whoami", &[]).await.unwrap().json();
     assert_eq!(whoami["path"], "tailnet", "{whoami}");
