@@ -19,7 +19,7 @@ use super::rights::{Rights, Rule};
 use super::roles::{self, Held, Unheld};
 use super::roster::Roster;
 use super::settings::{Mode, Settings};
-use super::throttle::{Outcome, Sender, Target, Throttle};
+use super::throttle::{Sender, Target, Throttle};
 use super::{Refusal, device, kind, origin, pairing, tailnet};
 use crate::clock::now_ms;
 use crate::live::Live;
@@ -38,7 +38,7 @@ pub struct Gatekeeper {
     pub(super) pairing: Pairing,
     pub(super) own_names: OwnNames,
     identities: Arc<Identities>,
-    throttle: Throttle,
+    pub(super) throttle: Throttle,
     roster: Roster,
 }
 
@@ -254,48 +254,6 @@ impl Gatekeeper {
         })
     }
 
-    /// Judges a guess unless its sender is locked out, and counts it if it is wrong. A verified tailnet identity has
-    /// nothing to guess: whatever it shows beside costs it nothing.
-    fn guess<T>(
-        &self,
-        case: &Case<'_>,
-        target: Target,
-        penalty: &mut Duration,
-        judge: impl FnOnce() -> Result<T, Reason>,
-    ) -> Result<T, Reason> {
-        let (limit, now) = (&case.settings.rate_limit, Instant::now());
-        if let Some(left) = self.throttle.locked_for(target, &case.sender, limit, now) {
-            return Err(Reason::RateLimited(left));
-        }
-        let outcome = judge();
-        match &outcome {
-            Ok(_) => self.throttle.succeeded(target, &case.sender),
-            Err(_) if case.usable_rights().is_some() => {}
-            Err(_) => {
-                let wait = self.count_failure(target, case);
-                // A device that comes back with an old token is no guesser: it is counted, not kept waiting.
-                if target == Target::SharedSecret {
-                    *penalty = (*penalty).max(wait);
-                }
-            }
-        }
-        outcome
-    }
-
-    fn count_failure(&self, target: Target, case: &Case<'_>) -> Duration {
-        let peer = case.attempt.peer;
-        match self.throttle.failed(target, &case.sender, &case.settings.rate_limit, Instant::now()) {
-            Outcome::Wait(wait) => wait,
-            Outcome::LockedOut(lockout) => {
-                tracing::warn!(
-                    peer.addr = %peer.address(), peer.login = peer.whois().and_then(|whois| whois.login()),
-                    ?target, seconds = lockout.as_secs(), "locked out after too many wrong guesses"
-                );
-                Duration::ZERO
-            }
-        }
-    }
-
     /// The shared proof, else what the device itself holds.
     async fn proof(
         &self,
@@ -396,40 +354,6 @@ impl Gatekeeper {
         let paired = paired.filter(|_| !(is_operator_ui && proof.method == AuthMethod::TrustedProxy));
         Ok(Admission { caller: caller(case, proof, scopes, Some(device.id)), paired, setup })
     }
-
-    /// Judges the token of an HTTP request: whether it is the shared secret. A wrong one is a failed attempt like any
-    /// other.
-    pub(super) async fn judge_bearer(&self, peer: &Peer, bearer: &str) -> Bearer {
-        let settings = self.settings();
-        let sender = Sender::new(peer, None);
-        let (limit, target) = (&settings.rate_limit, Target::SharedSecret);
-        if let Some(left) = self.throttle.locked_for(target, &sender, limit, Instant::now()) {
-            return Bearer::LockedOut(left);
-        }
-        let sent = Sent { token: Some(bearer), ..Sent::of(None) };
-        match credentials::shared_secret(&settings, &sent) {
-            Some((method, true)) => {
-                self.throttle.succeeded(target, &sender);
-                Bearer::Right(method)
-            }
-            _ => {
-                if let Outcome::Wait(wait) = self.throttle.failed(target, &sender, limit, Instant::now()) {
-                    tokio::time::sleep(wait).await;
-                }
-                Bearer::Wrong
-            }
-        }
-    }
-}
-
-/// What a request's token turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bearer {
-    Missing,
-    Wrong,
-    Right(AuthMethod),
-    /// Not even looked at, and for this much longer.
-    LockedOut(Duration),
 }
 
 /// What the tailnet identity may do; `None` where identities do not count or there is none.

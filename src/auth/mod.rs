@@ -10,6 +10,7 @@ mod case;
 mod credentials;
 mod device;
 mod gatekeeper;
+mod guess;
 mod http;
 mod kind;
 mod origin;

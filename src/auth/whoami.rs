@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::caller::{AuthMethod, proxy_profile_id, tailnet_profile_id};
 use super::case::within;
-use super::gatekeeper::{Bearer, Gatekeeper, tailnet_rights};
+use super::gatekeeper::{Gatekeeper, tailnet_rights};
+use super::guess::Bearer;
 use super::origin;
 use super::proxy::Vouched;
 use super::rights::{Rights, Rule};

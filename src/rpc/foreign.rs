@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::reach::KEYS;
 use crate::auth::{Caller, Others};
 use crate::protocol::access::Scope;
 use crate::protocol::{ErrorCode, ErrorShape};
@@ -45,6 +44,10 @@ const SHOW_NONE: [&str; 25] = [
 ];
 /// Methods that act in a session, the main one where their params name none.
 const IN_A_SESSION: [&str; 4] = ["agent", "chat.", "sessions.", "tools.invoke"];
+
+/// Params under these names are the sessions that a call is about. What a new one is made from is not: nothing of it is
+/// shown or changed by that.
+const KEYS: [&str; 3] = ["key", "keys", "sessionKey"];
 
 /// What has to be looked up before a call may be made.
 #[derive(Debug)]

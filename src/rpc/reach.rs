@@ -35,7 +35,7 @@ const ELSEWHERE: [&str; 17] = [
     "voicewake.",
 ];
 /// Params under these names are session keys, or lists of them.
-pub(super) const KEYS: [&str; 6] = ["key", "keys", "sessionKey", "parentSessionKey", "spawnedBy", "parentKey"];
+const KEYS: [&str; 6] = ["key", "keys", "sessionKey", "parentSessionKey", "spawnedBy", "parentKey"];
 
 /// Whether a caller with this scope may make the call, as far as agents go.
 pub(super) fn check(

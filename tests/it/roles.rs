@@ -234,6 +234,10 @@ async fn others_sessions_are_read_or_written_as_the_role_says() {
         assert_eq!(error["details"]["code"], "SESSION_PARTICIPATION_REQUIRED", "{method}: {error}");
     }
     says(&mut ben, "his", "b2").await;
+    // From where he stands, which is hers, to one of his own.
+    let params = json!({"key": "branch", "parentSessionKey": "hers", "message": "hello"});
+    let created = ben.request("sessions.create", params).await.expect("a new one is his");
+    assert_eq!(created["runStarted"], true, "{created}");
     let mut ben = as_a(&gateway, "mate", BEN).await;
     says(&mut ben, "hers", "b3").await;
     // Taking part does not make it his.
@@ -299,6 +303,9 @@ async fn roles_come_and_go_while_the_gateway_runs() {
     let (mut by_token, hello) = knock(gateway.socket().await, &device, asks(json!({"deviceToken": token}))).await;
     hello.expect("its own token");
     let mut owner = gateway.operator().await;
+    let bearer = format!("Bearer {}", token.as_str().expect("a token"));
+    let reads = async || gateway.get_with("/control-ui-config.json", &[("authorization", &bearer)]).await.status;
+    assert_eq!(reads().await, 200);
 
     let hash = owner.request("config.get", json!({})).await.expect("the configuration")["hash"].clone();
     let text = json!({"gateway": {"roles": roles()}}).to_string();
@@ -308,6 +315,7 @@ async fn roles_come_and_go_while_the_gateway_runs() {
     let (_, refused) = knock(gateway.socket().await, &device, asks(json!({"deviceToken": token}))).await;
     let error = refused.expect_err("nobody knows who has it");
     assert!(error["message"].as_str().unwrap().contains("gateway.roles is set"), "{error}");
+    assert_eq!(reads().await, 401);
     owner.request("health", json!({})).await.expect("who has the secret stays");
 
     gateway.cli(&["config", "unset", "gateway.roles"]).await.success();
