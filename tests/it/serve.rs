@@ -436,6 +436,7 @@ async fn public_paths_show_hooks_alone(home: &Home) {
     drop(gateway);
 }
 
+/// By either node: the order, the proof by DNS and the certificate are real.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_certificate_comes_from_an_authority_by_acme() {
     let folder = tempfile::tempdir().unwrap();
@@ -446,16 +447,22 @@ async fn the_certificate_comes_from_an_authority_by_acme() {
     let machine = control.peer_with("box", &environment).await;
     let phone = control.peer("phone").await;
     let socket = machine.socket().to_str().expect("a path of text");
-    let settings = json!({ "gateway": { "tailscale": { "node": "host", "mode": "serve", "socket": socket } } });
-    let gateway = control.with_environment(gateway()).config(settings).start().await;
-    let answer = eventually("the name is certified", seconds(60), || async {
-        let stream = phone.dial(NAME, 443).await.map_err(|error| error.to_string())?;
-        let stream = tls(Box::new(stream), NAME, pebble.roots().await).await.map_err(|error| error.to_string())?;
-        request(Box::new(stream), "GET", NAME, "/whoami", &[]).await
-    })
-    .await;
-    assert_eq!(answer.json()["path"], "serve", "{answer:?}");
-    drop(gateway);
+    let by_daemon = json!({ "node": "host", "mode": "serve", "socket": socket });
+    let own = json!({ "node": "embedded", "mode": "serve", "hostname": "own", "controlUrl": control.url });
+    for (name, tailscale, path) in [("box", by_daemon, "serve"), ("own", own, "tailnet")] {
+        let builder = control.with_environment(gateway()).config(json!({ "gateway": { "tailscale": tailscale } }));
+        let builder = environment.iter().fold(builder, |builder, (name, value)| builder.env(name, value));
+        let gateway = builder.start().await;
+        let name = format!("{name}.{TEST_DOMAIN}");
+        let answer = eventually("the name is certified", seconds(60), || async {
+            let stream = phone.dial(&name, 443).await.map_err(|error| error.to_string())?;
+            let stream = tls(Box::new(stream), &name, pebble.roots().await).await.map_err(|error| error.to_string())?;
+            request(Box::new(stream), "GET", &name, "/whoami", &[]).await
+        })
+        .await;
+        assert_eq!(answer.json()["path"], path, "{answer:?}");
+        drop(gateway);
+    }
 }
 
 /// Half a request each, and then silence.
