@@ -86,14 +86,14 @@ export function buildClientAndGateway() {
 }
 
 /** A control server with alice, bob and a tag for cameras; callers are forgotten when they leave. */
-export async function startHeadscale() {
+export async function startHeadscale(adapted = (config) => config) {
   const folder = join(work, "headscale");
   mkdirSync(folder);
   const port = await freePort();
   const template = readFileSync(join(ROOT, "tests/it/harness/headscale.yaml"), "utf8");
   const values = { PORT: port, STUN: await freePort(), DOMAIN: "claw.test", DIR: folder };
   const config = Object.entries(values).reduce((text, [name, value]) => text.replaceAll(`@${name}@`, value), template);
-  writeFileSync(join(folder, "config.yaml"), config);
+  writeFileSync(join(folder, "config.yaml"), adapted(config));
   const everything = { src: ["*"], dst: ["*"], ip: ["*"] };
   const tagOwners = { "tag:gateway": ["alice@"], "tag:camera": ["alice@"] };
   const setPolicy = (...grants) => {

@@ -120,7 +120,7 @@ func (f *fleetSettings) replace(slots []*slot, round int, sum *tally) {
 	defer place.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	// Its key and its address are free again.
+	// The control server forgets an ephemeral node, and may give its address to somebody else.
 	if client, err := place.node.server.LocalClient(); err == nil {
 		_ = client.Logout(ctx)
 	}

@@ -158,7 +158,7 @@ func fetch(client *http.Client, url string) (webAnswer, error) {
 
 var buffers = sync.Pool{New: func() any { return new([chunk]byte) }}
 
-// rate is how often a second work is done by all workers.
+// rate is how often a second work is done by all workers. What ends too late does not count, nor does the wait for it.
 func rate(work func() error) (float64, error) {
 	var done atomic.Int64
 	var workers sync.WaitGroup
@@ -166,9 +166,12 @@ func rate(work func() error) (float64, error) {
 	begun := time.Now()
 	for range webWorkers {
 		workers.Go(func() {
-			for time.Since(begun) < webTime {
+			for {
 				if err := work(); err != nil {
 					failed <- err
+					return
+				}
+				if time.Since(begun) >= webTime {
 					return
 				}
 				done.Add(1)
@@ -180,6 +183,6 @@ func rate(work func() error) (float64, error) {
 	case err := <-failed:
 		return 0, err
 	default:
-		return float64(done.Load()) / time.Since(begun).Seconds(), nil
+		return float64(done.Load()) / webTime.Seconds(), nil
 	}
 }
