@@ -13,8 +13,9 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
 )
 
-// bufferSize is what one read moves at most. Buffers are borrowed for a read and its write, never for a wait.
-const bufferSize = 64 << 10
+// bufferSize is what one read moves at most: what Rust writes at a time, four full TLS records with their heads (65,624
+// bytes), and not the odd end of it in a read of its own. Buffers are borrowed for a read and its write, never for a wait.
+const bufferSize = 72 << 10
 
 // lingerLimit is how long a connection that Rust has closed waits for its peer's close.
 const lingerLimit = 5 * time.Second

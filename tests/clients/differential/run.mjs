@@ -131,7 +131,7 @@ const steps = {
     const events = connection.frames.slice(seen).filter(({ type, event }) => type === "event" && event !== "connect.challenge");
     keep(undefined, events);
     const close = connection.frames.find(({ type }) => type === "close");
-    return { events: eventShapes(events), uncounted: [...new Set(events.filter(({ event, seq }) => !UNASKED.has(event) && seq === undefined).map(({ event }) => `=${event}`))].join(" "), ...(close ? { close: `=${close.code} ${close.reason}` } : {}) };
+    return { events: eventShapes(events), uncounted: [...new Set(events.filter(({ event, seq }) => !UNASKED.has(event) && seq === undefined).map(({ event }) => `=${event}`))].sort().join(" "), ...(close ? { close: `=${close.code} ${close.reason}` } : {}) };
   },
   async raw(step, { connection: shared }) {
     const connection = shared ?? new Connection(`ws://${base}/`);
